@@ -10,8 +10,6 @@ export const redactPaths = [
   'password',
   'cookie',
   'authorization',
-  'code',
-  'key',
   'refreshToken',
   'accessToken',
   'idToken',
@@ -27,7 +25,7 @@ export function makeLog(level: string, destination?: DestinationStream): Log {
   return pino(
     {
       level,
-      base: undefined,
+      base: null,
       redact: { paths: [...redactPaths, 'req.headers["set-cookie"]'], censor: '[hidden]' },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
