@@ -1,5 +1,5 @@
 // One list for both engines, written with the schema builder only.
-import type { Kysely } from 'kysely';
+import type { CreateIndexBuilder, Kysely } from 'kysely';
 
 type Column = [name: string, type: 'text' | 'bigint' | 'integer', ...rules: ('null' | 'unique' | 'key')[]];
 
@@ -254,10 +254,8 @@ export async function up(db: Kysely<unknown>, engine: 'sqlite' | 'postgres'): Pr
   for (const [table, { columns, key }] of Object.entries(paired)) await create(table, columns, key);
   for (const [table, columns] of Object.entries(counted)) await create(table, columns, undefined, true);
   for (const [table, columns, unique] of indexes) {
-    let index = db.schema
-      .createIndex(`${table}_${columns.join('_')}_index`)
-      .on(table)
-      .columns(columns);
+    let index = db.schema.createIndex(`${table}_${columns.join('_')}_index`).on(table) as CreateIndexBuilder;
+    for (const column of columns) index = index.column(column);
     if (unique) index = index.unique();
     await index.execute();
   }
