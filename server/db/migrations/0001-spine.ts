@@ -1,5 +1,5 @@
 // One list for both engines, written with the schema builder only.
-import type { CreateIndexBuilder, Kysely } from 'kysely';
+import type { CreateIndexBuilder, CreateTableBuilder, Kysely } from 'kysely';
 
 type Column = [name: string, type: 'text' | 'bigint' | 'integer', ...rules: ('null' | 'unique' | 'key')[]];
 
@@ -232,7 +232,7 @@ export async function up(db: Kysely<unknown>, engine: 'sqlite' | 'postgres'): Pr
     key?: [string, string],
     countingId = false,
   ): Promise<void> => {
-    let builder = db.schema.createTable(table);
+    let builder: CreateTableBuilder<string, string> = db.schema.createTable(table);
     if (countingId) {
       builder =
         engine === 'sqlite'
