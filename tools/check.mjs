@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const bin = (name) => path.join(root, 'node_modules', name);
 
+/** @type {[name: string, args: string[]][]} */
 const checks = [
   ['types', [bin('typescript/bin/tsc'), '-p', '.']],
   ['types of the page', [bin('typescript/bin/tsc'), '-p', 'web']],

@@ -32,6 +32,13 @@ export const Config = z.strictObject({
           'Address to listen on. Anything but loopback needs publicUrl, sessionDomain (or sessionHosts), issuer and TLS or trustProxy.',
         ),
       port: z.number().int().min(0).max(65_535).default(8000).describe('TCP port; 0 picks a free one.'),
+      agentPort: z
+        .number()
+        .int()
+        .min(1)
+        .max(65_535)
+        .optional()
+        .describe('With TLS: plain loopback port for agents of this machine. Default: port + 1.'),
     })
     .prefault({}),
   tls: z
