@@ -48,7 +48,7 @@ export function lintConfig() {
         {
           patterns: [
             {
-              group: [...names.filter((name) => name !== 'lib').map((name) => `**/${name}/**`)],
+              group: names.filter((name) => name !== 'lib').map((name) => `**/${name}/**`),
               message: 'lib is a leaf.',
             },
           ],

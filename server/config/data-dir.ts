@@ -1,0 +1,41 @@
+// The data directory: private to the account that runs the server; holds the key that is kept outside the database.
+import { randomBytes } from 'node:crypto';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { ConfigError } from './settings.ts';
+
+/**
+ * Makes the directory (0700) where it is missing.
+ * @throws ConfigError when it cannot be made or written
+ */
+export function prepareDataDir(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    chmodSync(dataDir, 0o700);
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+    for (const name of ['run', 'sessions', 'homes'])
+      mkdirSync(path.join(dataDir, name), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([
+      `dataDir: '${dataDir}' is not writable (${reason}); give a directory that belongs to the account that runs the server`,
+    ]);
+  }
+}
+
+/**
+ * The key that seals tokens and the embedded issuer's secrets, made at first start.
+ * @returns 32 bytes
+ * @throws ConfigError when the file has another length: a cut key must not be replaced silently
+ */
+export function loadOrMakeKey(dataDir: string): Buffer {
+  const at = path.join(dataDir, 'secret.key');
+  if (!existsSync(at)) writeFileSync(at, randomBytes(32), { mode: 0o600, flag: 'wx' });
+  const key = readFileSync(at);
+  if (key.length !== 32) {
+    throw new ConfigError([
+      `dataDir: '${at}' has ${key.length} bytes instead of 32; restore it from a backup. Without it logins are lost, sessions are not`,
+    ]);
+  }
+  return key;
+}
