@@ -30,7 +30,12 @@ export const limits = {
   helloBytes: 16_384,
   openBytes: 64,
   streamsPerTunnel: 1_024,
+  /** Credit of a new stream; grows to windowBytes while at most `fullWindowStreams` are open and the tunnel holds less than tunnelBytes. */
+  initialWindowBytes: 262_144,
   windowBytes: 4_194_304,
+  fullWindowStreams: 16,
+  tunnelBytes: 33_554_432,
+  sendBufferBytes: 131_072,
   quantumBytes: 32_768,
   handshakeSeconds: 10,
   localDialSeconds: 5,
