@@ -76,7 +76,12 @@ export const Config = z.strictObject({
       clientSecret: z.string().optional().describe('Or `clientSecretFile`.'),
       clientSecretFile: z.string().optional(),
       clientAuth: z.enum(['client_secret_basic', 'client_secret_post', 'none']).default('client_secret_basic'),
-      scopes: z.array(z.string()).default(['openid', 'profile', 'email', 'groups', 'offline_access']),
+      scopes: z
+        .array(z.string())
+        .default(['openid', 'profile', 'email'])
+        .describe(
+          'Add what your IAM needs for groups and for refresh tokens, for example `groups` or `offline_access`.',
+        ),
       groupsClaim: z.string().default('groups').describe('Dotted path of the claim that lists groups.'),
       nameClaim: z.string().default('name'),
     })
