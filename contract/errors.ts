@@ -34,6 +34,7 @@ export const catalogue = {
   'session-ended': [410, 'The session has ended.'],
   'quota-sessions': [409, 'You have as many sessions as you may have at once. Stop one first.'],
   'idempotency-conflict': [422, 'The same Idempotency-Key was used for another request before.'],
+  'stop-failed': [502, 'The site has not confirmed that the session is gone. We go on trying.'],
   'start-failed': [502, 'The site refused to start the session.'],
 
   // tunnel

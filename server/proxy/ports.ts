@@ -30,7 +30,8 @@ export interface Visitor {
 }
 
 export type Redeemed =
-  { ok: true; secret: string; to: string } | { ok: false; reason: 'unknown' | 'used' | 'expired' | 'state-mismatch' };
+  | { ok: true; secret: string; to: string; entryId: string; userId: string; loginId: string }
+  | { ok: false; reason: 'unknown' | 'used' | 'expired' | 'state-mismatch' };
 
 /** The way to a session's application through its tunnel. */
 export interface Dial {
@@ -46,10 +47,14 @@ export type Ended = { entryId: string } | { loginId: string } | { sessionId: str
 export interface Ports {
   sessionByHost(host: string): Promise<HostedSession | undefined>;
   /** Redeems a one-time code once; bound to session, login and browser state. */
-  redeem(want: { code: string; sessionId: string; stateHash: string | undefined; address: string }): Promise<Redeemed>;
+  redeem(want: { code: string; sessionId: string; stateHash: string | undefined }): Promise<Redeemed>;
   /** The visitor of an entry cookie, or undefined when it is unknown, ended, or of another session. */
   admit(want: { secret: string; sessionId: string }): Promise<Visitor | undefined>;
   dial(sessionId: string): Dial | undefined;
+  /** The browser has been told to clear the storage of a name that another owner had before. */
+  cleared(sessionId: string): void;
+  /** An entry was made: for the audit. */
+  entered(what: { sessionId: string; address: string; entryId: string; userId: string; loginId: string }): void;
   /** Slides the parent login and marks the session as used by a person. */
   person(visitor: Visitor, sessionId: string): void;
   /** Told when rights end: open sockets of it are closed with 4403 (entry, login) or 4410 (session). */

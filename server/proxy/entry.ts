@@ -1,0 +1,115 @@
+// Entering a session host: an OAuth-like flow, so that nobody can be made to work in somebody else's session unknowingly.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { LRUCache } from 'lru-cache';
+import { PortalError } from '../../contract/errors.ts';
+import type { CookieJar } from '../http/cookies.ts';
+import type { Clock } from '../lib/clock.ts';
+import { secret, sha256 } from '../lib/ids.ts';
+import type { HostedSession, Ports } from './ports.ts';
+
+const stateSeconds = 600;
+const entrySeconds = 7 * 86_400;
+const twiceMs = 10_000;
+
+export interface EntryOptions {
+  ports: Ports;
+  portal: string;
+  /** True on http: browsers that refuse `__Host-` there get the plain cookie. */
+  plainAllowed: boolean;
+  cookies: CookieJar;
+  clock: Clock;
+  addressOf: (request: IncomingMessage) => string;
+}
+
+export class EntryFlow {
+  readonly #options: EntryOptions;
+  /** When a browser was last sent to the portal from a session, to notice one that keeps no cookies. */
+  readonly #sent = new LRUCache<string, number>({ max: 10_000 });
+
+  constructor(options: EntryOptions) {
+    this.#options = options;
+  }
+
+  /** Sends a browser without entry to the portal. Throws cookies-blocked when it was there a moment ago and came back with nothing. */
+  begin(request: IncomingMessage, response: ServerResponse, session: HostedSession, to: string): void {
+    const { cookies, portal, plainAllowed } = this.#options;
+    const kept = cookies.read(request, 'ls-state');
+    const state = kept !== undefined && /^[\w-]{43}$/.test(kept) ? kept : secret();
+    const query = `session=${session.id}&state=${sha256(state)}&to=${encodeURIComponent(to)}`;
+    redirect(response, `${portal}/enter?${query}`, [
+      ...cookies.set('ls-state', state, stateSeconds),
+      ...(plainAllowed ? cookies.set('ls-state', state, stateSeconds, 'plain') : []),
+    ]);
+  }
+
+  /** `/.linkspan/enter?code=`: redeems the code, sets the entry cookie, goes to the clean path. Throws PortalError. */
+  async finish(
+    request: IncomingMessage,
+    response: ServerResponse,
+    session: HostedSession,
+    hasEntry: boolean,
+  ): Promise<void> {
+    const { ports, cookies, addressOf, plainAllowed } = this.#options;
+    const code = new URL(request.url ?? '/', 'http://x').searchParams.get('code') ?? '';
+    const state = cookies.read(request, 'ls-state');
+    const redeemed = await ports.redeem({
+      code,
+      sessionId: session.id,
+      stateHash: state === undefined ? undefined : sha256(state),
+    });
+    if (!redeemed.ok) {
+      if (hasEntry) return redirect(response, '/', []);
+      if (redeemed.reason !== 'state-mismatch')
+        throw new PortalError('entry-code-invalid', { detail: redeemed.reason });
+      if (this.#twice(request, session)) throw new PortalError('cookies-blocked');
+      return redirect(response, '/', []);
+    }
+    const address = addressOf(request);
+    ports.entered({
+      sessionId: session.id,
+      address,
+      entryId: redeemed.entryId,
+      userId: redeemed.userId,
+      loginId: redeemed.loginId,
+    });
+    const again = this.#twice(request, session);
+    if (again && !plainAllowed) throw new PortalError('cookies-blocked');
+    redirect(
+      response,
+      redeemed.to,
+      [
+        ...cookies.set('ls', redeemed.secret, entrySeconds),
+        ...(again ? cookies.set('ls', redeemed.secret, entrySeconds, 'plain') : []),
+      ],
+      session.clearStorage ? { 'Clear-Site-Data': '"storage"' } : {},
+    );
+    if (session.clearStorage) ports.cleared(session.id);
+  }
+
+  /** Whether this browser came through here within the last seconds, and notes that it did. */
+  #twice(request: IncomingMessage, session: HostedSession): boolean {
+    const { clock, addressOf } = this.#options;
+    const key = sha256(`${session.id} ${addressOf(request)} ${request.headers['user-agent'] ?? ''}`);
+    const before = this.#sent.get(key);
+    const now = clock.now();
+    this.#sent.set(key, now);
+    return before !== undefined && now - before < twiceMs;
+  }
+}
+
+function redirect(
+  response: ServerResponse,
+  location: string,
+  cookies: string[],
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(303, {
+    Location: location,
+    'Cache-Control': 'no-store',
+    'Referrer-Policy': 'no-referrer',
+    ...(cookies.length === 0 ? {} : { 'Set-Cookie': cookies }),
+    ...headers,
+    'Content-Length': 0,
+  });
+  response.end();
+}

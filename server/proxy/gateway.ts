@@ -1,0 +1,153 @@
+// Session hosts: guard, entry, and the way through the tunnel. The same steps for requests and upgrades.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { PortalError } from '../../contract/errors.ts';
+import type { CookieJar } from '../http/cookies.ts';
+import { isSafeMethod } from '../http/origin.ts';
+import { isNavigation, toPortalError } from '../http/problem.ts';
+import { pathOf } from '../http/request-log.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { EntryFlow } from './entry.ts';
+import { makeEngine } from './forward.ts';
+import { guardRequest } from './guard.ts';
+import { prepareHeaders } from './headers.ts';
+import { answerOwn } from './own.ts';
+import { makePages, stateRefusal } from './pages.ts';
+import type { Dial, HostedSession, Ports, Visitor } from './ports.ts';
+import { WebsocketRegistry } from './websockets.ts';
+
+export interface GatewayOptions {
+  ports: Ports;
+  /** Origin of the portal. */
+  portal: string;
+  originOf: (host: string) => string;
+  cookies: CookieJar;
+  clock: Clock;
+  log: Log;
+  addressOf: (request: IncomingMessage) => string;
+}
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #engine = makeEngine();
+  readonly #entry: EntryFlow;
+  readonly #pages;
+  readonly #websockets = new WebsocketRegistry();
+  readonly #closed = new Set<string>();
+  readonly #cookieNames: ReadonlySet<string>;
+  readonly #ended: { close(): void };
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    const { cookies, portal, log } = options;
+    this.#entry = new EntryFlow({ ...options, plainAllowed: portal.startsWith('http:') });
+    this.#pages = makePages(portal, log);
+    this.#cookieNames = new Set(
+      (['ls', 'ls-state', 'ls-login', 'ls-pending'] as const).flatMap((name) => cookies.wireNames(name)),
+    );
+    this.#ended = options.ports.onEnded((what) => {
+      if ('sessionId' in what) this.#websockets.closeAll(what, 4410, 'the session has ended');
+      else this.#websockets.closeAll(what, 4403, 'your right to this session has ended');
+    });
+  }
+
+  /** A request to a session host. Never throws. */
+  async request(request: IncomingMessage, response: ServerResponse, host: string): Promise<void> {
+    try {
+      await this.#request(request, response, host);
+    } catch (error) {
+      this.#pages.refuse(request, response, toPortalError(error));
+    }
+  }
+
+  /** An upgrade on a session host. Throws PortalError; the socket guard answers. */
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, host: string): Promise<void> {
+    const { session, visitor } = await this.#admit(request, host, true);
+    if (!visitor) throw new PortalError('entry-required');
+    const dial = this.#ready(session);
+    if (!dial) throw stateRefusal(session);
+    if (dial.kind === 'argv') this.#options.ports.person(visitor, session.id);
+    this.#identify(request, session, visitor, dial, true);
+    const target = { agent: dial.agent, origin: this.#options.originOf(host) };
+    this.#engine.upgrade(request, socket, head, target, (app) =>
+      this.#websockets.add({ sessionId: session.id, visitor, browser: socket, app }),
+    );
+  }
+
+  /** Refuses new requests of a session and closes its websockets politely, so that documents are saved. */
+  closeSession(sessionId: string): { hadWebsockets: boolean } {
+    this.#closed.add(sessionId);
+    return { hadWebsockets: this.#websockets.closeAll({ sessionId }, 1001, 'the session is stopping') > 0 };
+  }
+
+  /** The session has ended for good; nothing about it has to be remembered. */
+  forgetSession(sessionId: string): void {
+    this.#websockets.closeAll({ sessionId }, 4410, 'the session has ended');
+    this.#closed.delete(sessionId);
+  }
+
+  stats(): { websockets: number } {
+    return { websockets: this.#websockets.size };
+  }
+
+  close(): void {
+    this.#ended.close();
+  }
+
+  async #request(request: IncomingMessage, response: ServerResponse, host: string): Promise<void> {
+    const { ports, clock, originOf } = this.#options;
+    const { session, visitor } = await this.#admit(request, host, false);
+    const path = pathOf(request);
+    if (path === '/.linkspan/enter') return await this.#entry.finish(request, response, session, visitor !== undefined);
+    if (!visitor) {
+      if (!isNavigation(request)) throw new PortalError('entry-required');
+      return this.#entry.begin(request, response, session, request.url ?? '/');
+    }
+    if (path.startsWith('/.linkspan/') || path === '/.linkspan')
+      return answerOwn(path, request, response, session, visitor, ports, clock);
+    const dial = this.#ready(session);
+    if (!dial) return this.#pages.state(request, response, session);
+    if (isNavigation(request) || (dial.kind === 'argv' && !isSafeMethod(request.method)))
+      ports.person(visitor, session.id);
+    this.#identify(request, session, visitor, dial, false);
+    this.#engine.web(request, response, { agent: dial.agent, origin: originOf(host) }, (error) => {
+      if (response.headersSent || response.destroyed) return void response.destroy();
+      this.#pages.refuse(request, response, error);
+    });
+  }
+
+  /** Guard, session, and the visitor behind the entry cookie. */
+  async #admit(
+    request: IncomingMessage,
+    host: string,
+    isUpgrade: boolean,
+  ): Promise<{ session: HostedSession; visitor: Visitor | undefined }> {
+    const { ports, cookies, originOf } = this.#options;
+    guardRequest(request, originOf(host), isUpgrade);
+    const session = await ports.sessionByHost(host);
+    if (!session) throw new PortalError('session-not-found', { message: 'There is no session at this address.' });
+    const value = cookies.read(request, 'ls');
+    return {
+      session,
+      visitor: value === undefined ? undefined : await ports.admit({ secret: value, sessionId: session.id }),
+    };
+  }
+
+  #ready(session: HostedSession): Dial | undefined {
+    if (this.#closed.has(session.id) || session.state !== 'ready') return undefined;
+    return this.#options.ports.dial(session.id);
+  }
+
+  #identify(request: IncomingMessage, session: HostedSession, visitor: Visitor, dial: Dial, isUpgrade: boolean): void {
+    const { addressOf, originOf } = this.#options;
+    const origin = new URL(originOf(session.host));
+    const scheme = origin.protocol === 'https:' ? 'https' : 'http';
+    prepareHeaders(
+      request,
+      { visitor, secret: dial.secret, address: addressOf(request), scheme, host: origin.host },
+      this.#cookieNames,
+      isUpgrade,
+    );
+  }
+}

@@ -1,0 +1,73 @@
+// Every session has its own host: below the session domain, or from a fixed pool of names.
+import { PortalError } from '../../contract/errors.ts';
+import type { Database } from '../db/open.ts';
+import type { Clock } from '../lib/clock.ts';
+
+/** A name of a pool is not given to another owner for this long. */
+const restMs = 24 * 3_600_000;
+
+export interface Hosts {
+  /** @throws PortalError site-unavailable when every name of the pool is taken */
+  allocate(sessionId: string, userId: string): Promise<string>;
+  free(sessionId: string): Promise<void>;
+  /** A name that another owner had before: the first answer tells the browser to clear its storage. */
+  needsClearing(sessionId: string): Promise<boolean>;
+  cleared(sessionId: string): Promise<void>;
+}
+
+/** @param pool empty: wildcard DNS, `s-<id>.<domain>`, never used twice */
+export function makeHosts(db: Database, clock: Clock, domain: string, pool: readonly string[]): Hosts {
+  if (pool.length === 0) {
+    return {
+      allocate: (sessionId) => Promise.resolve(`s-${sessionId}.${domain}`),
+      free: () => Promise.resolve(),
+      needsClearing: () => Promise.resolve(false),
+      cleared: () => Promise.resolve(),
+    };
+  }
+  return {
+    async allocate(sessionId, userId) {
+      const uses = new Map((await db.selectFrom('hostUses').selectAll().execute()).map((use) => [use.host, use]));
+      const now = clock.now();
+      const free = pool.filter((host) => {
+        const use = uses.get(host);
+        return !use || (use.freedAt !== null && (use.userId === userId || now - use.freedAt >= restMs));
+      });
+      // One's own former name first, then one that nobody had.
+      const host =
+        free.find((name) => uses.get(name)?.userId === userId) ?? free.find((name) => !uses.has(name)) ?? free[0];
+      if (host === undefined) {
+        throw new PortalError('site-unavailable', {
+          message: `All ${pool.length} addresses for sessions are in use. Try again later, or ask your administrators for more.`,
+        });
+      }
+      const before = uses.get(host);
+      const values = { userId, sessionId, freedAt: null, cleared: before && before.userId !== userId ? 0 : 1 };
+      await db
+        .insertInto('hostUses')
+        .values({ host, ...values })
+        .onConflict((conflict) => conflict.column('host').doUpdateSet(values))
+        .execute();
+      return host;
+    },
+    async free(sessionId) {
+      await db
+        .updateTable('hostUses')
+        .set({ freedAt: clock.now() })
+        .where('sessionId', '=', sessionId)
+        .where('freedAt', 'is', null)
+        .execute();
+    },
+    async needsClearing(sessionId) {
+      const use = await db
+        .selectFrom('hostUses')
+        .select('cleared')
+        .where('sessionId', '=', sessionId)
+        .executeTakeFirst();
+      return use?.cleared === 0;
+    },
+    async cleared(sessionId) {
+      await db.updateTable('hostUses').set({ cleared: 1 }).where('sessionId', '=', sessionId).execute();
+    },
+  };
+}
