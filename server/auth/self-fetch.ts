@@ -4,7 +4,7 @@ import { request } from 'node:http';
 export interface SelfRequest {
   method: string;
   headers: Record<string, string>;
-  body?: string | URLSearchParams | Uint8Array | ReadableStream | null | undefined;
+  body?: unknown;
 }
 
 /**

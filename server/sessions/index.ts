@@ -111,6 +111,13 @@ export class Sessions {
     return (await this.store.find(session.id)) ?? session;
   }
 
+  /** Stop, and wait until the site has confirmed that nothing is left. */
+  async stopAndWait(session: SessionRow, by: StoppedBy): Promise<SessionRow> {
+    await this.stop(session, by);
+    await this.#stopper.settled(session.id);
+    return (await this.store.find(session.id)) ?? session;
+  }
+
   /** Gives up a session with which contact is lost; cleaning up at the site goes on. Throws session-not-ended for others. */
   async forget(session: SessionRow): Promise<void> {
     if (session.state !== 'lost')

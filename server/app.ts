@@ -1,0 +1,400 @@
+// The composition root: builds the parts, hands them to each other, and listens.
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import path from 'node:path';
+import { Entries } from './auth/entries.ts';
+import { makeEnter } from './auth/enter.ts';
+import { Logins } from './auth/logins.ts';
+import { makeLoginRoutes } from './auth/login-routes.ts';
+import { makeOidc, type Answer } from './auth/oidc.ts';
+import { makePendingLogins } from './auth/pending.ts';
+import { groupsAt, makePolicy, type Subject } from './auth/policy.ts';
+import { makeSelfFetch } from './auth/self-fetch.ts';
+import { makeApi } from './api/api.ts';
+import { makeAuditWrite } from './audit/write.ts';
+import { controlPath } from './cli/control-path.ts';
+import { serveControl } from './cli/control-server.ts';
+import { loadOrMakeKey, prepareDataDir } from './config/data-dir.ts';
+import { ConfigError, type Settings } from './config/settings.ts';
+import { installationId } from './db/installation.ts';
+import { openDatabase } from './db/open.ts';
+import { makeSeal } from './db/seal.ts';
+import { makeAddressOf } from './http/address.ts';
+import { makeCookieJar } from './http/cookies.ts';
+import { answerHealth } from './http/health.ts';
+import { listen } from './http/listen.ts';
+import { sendProblem } from './http/problem.ts';
+import { logRequest } from './http/request-log.ts';
+import { guardUpgrade } from './http/upgrade.ts';
+import { makeIam } from './iam/iam.ts';
+import type { Clock } from './lib/clock.ts';
+import type { Log } from './lib/log.ts';
+import { makeLocalSite } from './local-site.ts';
+import { httpSeries } from './metrics/http.ts';
+import { makeRegistry } from './metrics/registry.ts';
+import { sessionSeries } from './metrics/sessions.ts';
+import { tunnelSeries } from './metrics/tunnel.ts';
+import { makePortal } from './portal.ts';
+import { makeProfileBook } from './profiles/book.ts';
+import { loadProfiles } from './profiles/load.ts';
+import { Gateway } from './proxy/gateway.ts';
+import { makeMatch } from './proxy/match.ts';
+import { makePages } from './proxy/pages.ts';
+import type { Ended, HostedSession, Ports } from './proxy/ports.ts';
+import { Sessions } from './sessions/index.ts';
+import { loadSites } from './sites/load.ts';
+import { SiteRegistry } from './sites/registry.ts';
+import { Hub } from './tunnel/hub.ts';
+import { upsertUser } from './users/store.ts';
+import { PortalError } from '../contract/errors.ts';
+import { isEnd } from '../contract/states.ts';
+
+export interface AppOptions {
+  settings: Settings;
+  clock: Clock;
+  log: Log;
+  /** Folder of package.json: the page, the agent and the shipped profiles lie below it. */
+  packageRoot: string;
+}
+
+export interface App {
+  port: number;
+  url: string;
+  /** Demo people with their passwords, at the very first start only. */
+  fresh: { username: string; password: string }[];
+  /** What the person who starts the server should know. */
+  notes: string[];
+  /** Sessions go on. */
+  close(): Promise<void>;
+}
+
+/** @throws ConfigError, FileError, or an Error with a sentence for the person who starts the server */
+export async function createApp({ settings, clock, log, packageRoot }: AppOptions): Promise<App> {
+  const { config, publicUrl } = settings;
+  const portalOrigin = publicUrl.origin;
+  const originOf = settings.sessionOrigin;
+  prepareDataDir(settings.dataDir);
+  const sites = loadSites(path.resolve(config.sitesFile ?? path.join(packageRoot, 'spawner-profiles/demo/sites.yaml')));
+  const profiles = makeProfileBook(
+    loadProfiles(path.resolve(config.profilesDir ?? path.join(packageRoot, 'spawner-profiles/demo/profiles')), sites),
+  );
+  const seal = makeSeal(loadOrMakeKey(settings.dataDir));
+  const addressOf = trusted(config.trustProxy);
+  const db = await openDatabase(settings.databaseUrl).catch((error: unknown) => {
+    throw new ConfigError([`database: cannot be opened (${error instanceof Error ? error.message : String(error)})`]);
+  });
+  const closers: (() => void | Promise<void>)[] = [() => db.destroy()];
+  try {
+    const installation = await installationId(db);
+    const audit = makeAuditWrite(db, clock, log);
+    const registry = makeRegistry();
+    const series = { http: httpSeries(registry), sessions: sessionSeries(registry), tunnel: tunnelSeries(registry) };
+    const cookies = makeCookieJar(publicUrl);
+    const socketPath = controlPath(settings.dataDir);
+
+    // ---- people
+    const iam = settings.embeddedIssuer
+      ? await makeIam({ issuerUrl: `${portalOrigin}/iam`, portal: portalOrigin, db, seal, clock, log, addressOf })
+      : undefined;
+    const issuer = config.issuer ?? {
+      url: `${portalOrigin}/iam`,
+      clientId: iam!.clientId,
+      clientSecret: iam!.clientSecret,
+      clientAuth: 'client_secret_basic' as const,
+      scopes: ['openid', 'profile', 'email', 'groups'],
+      groupsClaim: 'groups',
+      nameClaim: 'name',
+    };
+    const oidc = makeOidc({
+      issuer,
+      redirectUri: `${portalOrigin}/auth/callback`,
+      postLogoutUri: `${portalOrigin}/`,
+      clock,
+      log,
+      ...(iam ? { fetch: makeSelfFetch(socketPath) } : {}),
+    });
+    const policy = makePolicy(config.access.allow, config.access.admins, settings.embeddedIssuer);
+    const refreshUser = async ({
+      claims,
+    }: Answer): Promise<{ user: Awaited<ReturnType<typeof upsertUser>>; subject: Subject }> => {
+      const groups = groupsAt(claims, issuer.groupsClaim);
+      const text = (name: string): string | undefined =>
+        typeof claims[name] === 'string' && claims[name] !== '' ? claims[name] : undefined;
+      const name = text(issuer.nameClaim) ?? text('preferred_username') ?? text('email') ?? claims.sub;
+      const identity = {
+        iss: claims.iss,
+        sub: claims.sub,
+        name,
+        email: text('email') ?? null,
+        preferredName: text('preferred_username') ?? name,
+        groups,
+        claims,
+      };
+      return { user: await upsertUser(db, identity, clock.now()), subject: { groups, claims } };
+    };
+    const logins = new Logins({ db, seal, clock, log, cookies, oidc, policy, refreshUser, ...config.logins });
+    const entries = new Entries({ db, clock, isValid: (loginId) => logins.isValid(loginId) });
+
+    // ---- sessions
+    const local = await makeLocalSite(settings, db, clock, log, packageRoot);
+    const siteRegistry = new SiteRegistry(
+      sites.map((site) => ({ site, spawner: local.spawner, agentUrl: site.agentUrl ?? settings.agentUrl.origin })),
+      clock,
+    );
+    const endedListeners = new Set<(what: Ended) => void>();
+    const tellEnded = (what: Ended): void => endedListeners.forEach((tell) => tell(what));
+    const sessions: Sessions = new Sessions({
+      db,
+      clock,
+      log,
+      profiles,
+      sites: siteRegistry,
+      audit,
+      installation,
+      sessionsPerUser: config.quota.sessionsPerUser,
+      sessionDomain: settings.sessionDomain,
+      sessionHosts: settings.sessionHosts,
+      closeGateway: (id) => Promise.resolve(gateway.closeSession(id)),
+      tellAgent: (id, message) => hub.send(id, message),
+      ended: async (id) => {
+        tellEnded({ sessionId: id });
+        await entries.endForSession(id, 'session ended');
+        gateway.forgetSession(id);
+        hub.drop(id, 'the session has ended');
+      },
+    });
+
+    // ---- gateway
+    const hub = new Hub({
+      credentials: sessions.enrolments,
+      on: {
+        up: (id) => sessions.tunnelUp(id),
+        down: (id, reason) => sessions.tunnelDown(id, reason),
+        ctrl: (id, message) => sessions.ctrl(id, message),
+      },
+      clock,
+      log,
+      addressOf,
+      meter: {
+        bytes: (direction, count) => series.tunnel.bytes.inc({ direction }, count),
+        reset: (code) => series.tunnel.resets.inc({ code: String(code) }),
+      },
+    });
+    const ports: Ports = {
+      async sessionByHost(host): Promise<HostedSession | undefined> {
+        const row = await sessions.store.findByHost(host);
+        if (!row) return undefined;
+        const clearStorage = settings.sessionHosts.length > 0 && (await sessions.hosts.needsClearing(row.id));
+        return {
+          id: row.id,
+          host: row.host,
+          ownerId: row.userId,
+          title: row.title,
+          profileId: row.profileId,
+          state: row.state,
+          words: row.words,
+          endsAt: row.endsAt,
+          clearStorage,
+        };
+      },
+      redeem: (want) => entries.redeem(want),
+      admit: (want) => entries.admit(want),
+      dial: (id) => hub.dial(id),
+      cleared: (id) =>
+        void sessions.hosts
+          .cleared(id)
+          .catch((error: unknown) => log.warn({ err: error, session: id }, 'clearing not recorded')),
+      entered: ({ sessionId, address, entryId, userId, loginId }) =>
+        void audit({ action: 'entry', sessionId, userId, loginId, address, detail: { entryId } }),
+      person: (visitor, id) => {
+        void logins.slide(visitor.loginId).catch((error: unknown) => log.warn({ err: error }, 'login not slid'));
+        sessions.person(id);
+      },
+      onEnded: (tell) => {
+        endedListeners.add(tell);
+        return { close: () => void endedListeners.delete(tell) };
+      },
+    };
+    const gateway = new Gateway({ ports, portal: portalOrigin, originOf, cookies, clock, log, addressOf });
+    logins.onEnded(({ loginId, reason }) => {
+      tellEnded({ loginId });
+      entries
+        .endForLogin(loginId, reason)
+        .catch((error: unknown) => log.error({ err: error, login: loginId }, 'entries of a login not ended'));
+    });
+    entries.onEnded(({ entryId }) => tellEnded({ entryId }));
+
+    // ---- portal
+    const loginRoutes = makeLoginRoutes({
+      publicUrl,
+      issuerOrigin: new URL(issuer.url).origin,
+      oidc,
+      pending: makePendingLogins(db, seal, clock),
+      logins,
+      cookies,
+      policy,
+      refreshUser,
+      addressOf,
+      audit,
+      log,
+    });
+    const enter = makeEnter({
+      portal: portalOrigin,
+      authenticate: logins.authenticate,
+      entries,
+      right: async (sessionId, who) => {
+        const row = await sessions.store.find(sessionId);
+        return row && row.userId === who.user.id ? { origin: originOf(row.host), role: 'owner' } : undefined;
+      },
+    });
+    const api = makeApi({
+      authenticate: logins.authenticate,
+      logins,
+      sessions,
+      profiles,
+      sites: siteRegistry,
+      audit,
+      portal: portalOrigin,
+      originOf,
+      addressOf,
+      sessionsPerUser: config.quota.sessionsPerUser,
+      idleSeconds: config.logins.idleSeconds,
+      clock,
+    });
+    const portal = makePortal({
+      secure: publicUrl.protocol === 'https:',
+      issuerOrigin: new URL(issuer.url).origin,
+      iam: iam?.router,
+      loginRoutes,
+      enter,
+      api,
+      metrics: { registry, token: config.metrics.token },
+      webDirectory: path.join(packageRoot, 'dist/web'),
+      log,
+    });
+
+    // ---- dispatch by Host, before Express
+    const match = makeMatch({
+      publicUrl,
+      agentUrls: [
+        settings.agentUrl,
+        ...sites.flatMap((site) => (site.agentUrl === undefined ? [] : [new URL(site.agentUrl)])),
+      ],
+      sessionDomain: settings.sessionDomain,
+      sessionHosts: settings.sessionHosts,
+    });
+    const pages = makePages(portalOrigin, log);
+    const checks = {
+      database: async () => (await db.selectFrom('installation').select('key').limit(1).execute()).length > 0,
+      sites: () => sessions.synced,
+    };
+    const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+      if (await answerHealth(request, response, checks)) return;
+      const to = match(request);
+      logRequest(log, to.part, request, response, (status) =>
+        series.http.requests.inc({ part: to.part, status: `${Math.floor(status / 100)}xx` }),
+      );
+      switch (to.part) {
+        case 'session':
+          return await gateway.request(request, response, to.host);
+        case 'tunnel':
+          if (request.url?.startsWith('/tunnel/v1/enrol')) return await hub.enrol(request, response);
+          return pages.refuse(
+            request,
+            response,
+            new PortalError('tunnel-protocol', { message: 'This address takes websockets of agents only.' }),
+          );
+        case 'portal':
+          return void portal(request, response);
+        case 'malformed':
+          return sendProblem(response, new PortalError('bad-request'), log);
+        case 'unknown':
+          return pages.refuse(request, response, new PortalError('host-unknown'));
+      }
+    };
+    const onUpgrade = guardUpgrade(async (request, socket, head) => {
+      const to = match(request);
+      if (to.part === 'session') return await gateway.upgrade(request, socket, head, to.host);
+      if (to.part === 'tunnel') return await hub.upgrade(request, socket, head);
+      throw new PortalError(
+        to.part === 'portal' ? 'not-found' : to.part === 'malformed' ? 'bad-request' : 'host-unknown',
+      );
+    });
+    const attach = (server: { on(event: string, call: (...args: never[]) => void): unknown }): void => {
+      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+        onRequest(request, response).catch((error: unknown) => sendProblem(response, error, log));
+      });
+      server.on('upgrade', onUpgrade);
+    };
+
+    // ---- listen
+    const listener = await listen({ host: config.listen.host, port: settings.port, tls: config.tls, clock, log });
+    closers.push(() => listener.close());
+    attach(listener.server);
+    if (settings.agentPort !== null) {
+      const forAgents = await listen({ host: '127.0.0.1', port: settings.agentPort, clock, log });
+      closers.push(() => forAgents.close());
+      attach(forAgents.server);
+    }
+    if (config.metrics.port !== undefined) {
+      const server = createServer((_request, response) => {
+        registry.metrics().then(
+          (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
+          (error: unknown) => sendProblem(response, error, log),
+        );
+      });
+      await new Promise<void>((resolve, reject) =>
+        server.once('error', reject).listen(config.metrics.port, '127.0.0.1', resolve),
+      );
+      closers.push(() => void server.close().closeAllConnections());
+    }
+    const control = await serveControl({ path: socketPath, sessions, iam: iam?.router, log });
+    closers.push(() => control.close());
+
+    const watch = sessions.onChange(({ session, row }) => {
+      if (!row) return;
+      series.sessions.changes.inc({ state: session.state });
+      if (session.state === 'ready' && session.readyAt === row.at)
+        series.sessions.startSeconds.observe((row.at - session.createdAt) / 1000);
+      if (row.state === 'checking') series.sessions.live.inc();
+      if (isEnd(row.state)) series.sessions.live.dec();
+    });
+    series.sessions.live.set((await sessions.store.listLive()).length);
+    await sessions.run();
+    const minute = setInterval(() => {
+      const { tunnels, streams } = hub.stats();
+      series.tunnel.tunnels.set(tunnels);
+      series.tunnel.streams.set(streams);
+      logins.sweep().catch((error: unknown) => log.error({ err: error }, 'logins not swept'));
+    }, 60_000);
+    minute.unref();
+    closers.push(async () => {
+      clearInterval(minute);
+      watch.close();
+      gateway.close();
+      await sessions.close();
+      hub.close();
+    });
+    const notes = local.sandbox.available
+      ? []
+      : [
+          `Sessions run without a sandbox: ${local.sandbox.reason}. People of this machine could read each other's files.`,
+        ];
+    return { port: listener.port, url: portalOrigin, fresh: iam?.fresh ?? [], notes, close: () => closeAll(closers) };
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** In the reverse order of building. */
+async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
+}
+
+function trusted(entries: readonly string[]): ReturnType<typeof makeAddressOf> {
+  try {
+    return makeAddressOf(entries);
+  } catch (error) {
+    throw new ConfigError([error instanceof Error ? error.message : String(error)]);
+  }
+}
