@@ -1,100 +1,81 @@
-"""Enrolment: the one-time token and the hash of our own connection key against an epoch."""
+"""Enrolment: the one-time token and the hash of our own connection key against an epoch. Which answers end an agent."""
 import asyncio
+import base64
 import hashlib
-import json
-import random
-import secrets
+import os
+
+from .http1 import Exchange, post_json, problem
+
+ENROL_SECONDS = 1800.0  # how long a portal may be away, or not know the token, before the agent gives up
+ENROL_ANSWER_SECONDS = 15.0
 
 
 class Ended(Exception):
-    """The portal said that this session is over, or belongs to another agent. The agent ends."""
+    """The portal said that this session is over or belongs to another agent, or was away for too long. `cause` as in CTRL exit."""
 
-
-class Answer(asyncio.Protocol):
-    """One HTTP/1.1 request with `Connection: close`; the whole answer is the result."""
-
-    def __init__(self, request):
-        self.request = request
-        self.done = asyncio.get_running_loop().create_future()
-        self.data = bytearray()
-        self.transport = None
-
-    def connection_made(self, transport):
-        self.transport = transport
-        transport.write(self.request)
-
-    def data_received(self, data):
-        self.data += data
-        head, _, body = bytes(self.data).partition(b"\r\n\r\n")
-        for line in head.split(b"\r\n"):
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length" and value.strip().isdigit() and len(body) >= int(value):
-                self.finish()
-        if len(self.data) > 65536:
-            self.finish()
-
-    def connection_lost(self, exc):
-        self.finish()
-
-    def finish(self):
-        if not self.done.done():
-            self.done.set_result(bytes(self.data))
-        self.transport.close()
+    def __init__(self, cause, message):
+        Exception.__init__(self, message)
+        self.cause = cause
 
 
 class Enrolment:
     def __init__(self, portal, token):
         self.portal = portal
         self.token = token
-        self.key = secrets.token_urlsafe(32)
+        self.key = new_secret()
         self.epoch = None
 
-    async def run(self, log, give_up):
-        """Tries until it has an answer. Raises Ended; `give_up()` tells when to stop trying."""
-        attempt = 0
+    async def run(self, log, clock, pause=asyncio.sleep, limit=ENROL_SECONDS):
+        """Tries until it has an epoch. Raises Ended. `clock()` tells seconds."""
+        began, attempt = clock(), 0
         while True:
             try:
-                self.epoch = await asyncio.wait_for(self.once(), 15)
+                self.epoch = await asyncio.wait_for(self.once(), ENROL_ANSWER_SECONDS)
                 self.token = None
-                return self.epoch
-            except (OSError, ValueError, asyncio.TimeoutError) as error:
-                log("enrolment: %s; trying again" % (str(error) or type(error).__name__))
-            if give_up():
-                raise Ended("away")
-            await asyncio.sleep(backoff(attempt))
+                return
+            except (OSError, asyncio.TimeoutError) as error:
+                log("enrolment: %s; trying again" % (str(error) or "no answer"))
+            if clock() - began >= limit:
+                raise Ended("away", "the portal could not be reached, or did not know this session, for %d min" % (limit / 60))
+            await pause(backoff(attempt))
             attempt += 1
 
     async def once(self):
-        body = json.dumps({"token": self.token, "keyHash": hashlib.sha256(self.key.encode()).hexdigest()}).encode()
-        head = "POST %s/tunnel/v1/enrol HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
-        request = (head % (self.portal.prefix, self.portal.authority, len(body))).encode() + body
-        _transport, answer = await self.portal.connect(lambda: Answer(request))
-        raw = await answer.done
-        status, data = read_answer(raw)
-        if status == 200 and isinstance(data.get("epoch"), int):
+        key_hash = hashlib.sha256(self.key.encode()).hexdigest()
+        request = post_json(self.portal.authority, self.portal.prefix + "/tunnel/v1/enrol", {"token": self.token, "keyHash": key_hash})
+        transport, exchange = await self.portal.connect(lambda: Exchange(request))
+        try:
+            status, _headers, body = await exchange.answer
+        finally:
+            transport.abort()
+        data = problem(body)
+        if status == 200 and type(data.get("epoch")) is int and data["epoch"] >= 1:
             return data["epoch"]
         end_if_told(status, data)
-        raise OSError("the portal answered %s %s" % (status or "nothing", data.get("code", "")))
+        raise OSError("the portal answered %d %s" % (status, data.get("code", "")))
 
 
-def read_answer(raw):
-    head, _, body = raw.partition(b"\r\n\r\n")
-    words = head.split(b" ")
-    status = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-    try:
-        data = json.loads(body.decode("utf-8")) if body else {}
-    except ValueError:
-        data = {}
-    return status, data if isinstance(data, dict) else {}
-
-
-def end_if_told(status, problem):
+def end_if_told(status, data):
     """Only these answers end an agent; everything else is tried again."""
-    code = problem.get("code")
-    if (status, code) in ((410, "session-ended"), (409, "epoch-superseded"), (409, "enrolment-conflict")):
-        raise Ended(code)
+    code = data.get("code")
+    if (status, code) == (410, "session-ended"):
+        raise Ended("stop", "the portal says that the session has ended")
+    if (status, code) == (409, "epoch-superseded"):
+        raise Ended("stop", "a newer agent of this session is in use")
+    if (status, code) == (409, "enrolment-conflict"):
+        raise Ended("refused", "the enrolment token was already used by another agent")
 
 
 def backoff(attempt):
-    """0.5 s x 1.7^n with full jitter, at most 15 s; the first retry of a loss is immediate elsewhere."""
-    return random.random() * min(15.0, 0.5 * 1.7 ** min(attempt, 20))
+    """Seconds before a further try: 0.5 s x 1.7^n with full jitter, at most 15 s."""
+    return jitter() * min(15.0, 0.5 * 1.7 ** min(attempt, 20))
+
+
+def jitter():
+    """A random number in [0, 1), without the cost of importing `random`."""
+    return int.from_bytes(os.urandom(4), "big") / 4294967296.0
+
+
+def new_secret():
+    """256 random bits, base64url."""
+    return base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"=").decode()

@@ -1,9 +1,6 @@
 """The agent's life: read and clear the environment, enrol, then dial and start the app at the same time; end with a cause."""
 import asyncio
 import os
-import random
-import secrets
-import shutil
 import signal
 import socket
 import sys
@@ -11,303 +8,217 @@ import time
 
 from .app import App, AppRefused
 from .dial import Portal
-from .enrol import Ended, Enrolment, backoff, end_if_told, read_answer
-from .mux import Mux
-from .plan import make_plan
+from .enrol import Ended, Enrolment, new_secret
+from .plan import make_plan, read_app
 from .private import make_private
-from .process import end_descendants, protect, reap
-from .websocket import Refused, Websocket
-from .wire import HELLO, MAX_STREAMS, PING, PING_SECONDS, SILENCE_SECONDS, WINDOW_BYTES
+from .process import end_descendants, protect, reap, take_environment
+from .tunnel import Tunnel
+from .wire import INITIAL_WINDOW_BYTES, MAX_STREAMS
 
-VERSION = "1"
+VERSION = "0.1.0"
 # Exit status: the cause of the end (contract/tunnel.ts, agentExit).
 STATUS = {"app": 0, "stop": 81, "walltime": 82, "max-age": 83, "away": 84, "refused": 85, "app-failed": 86, "app-never-answered": 87}
 SAVE_SECONDS = 2.0  # jupyter-collaboration saves 1 s after the last change
+GRACE_SECONDS = 10.0
 LAST_SECONDS = 60.0  # how long before the walltime the app is stopped
+LAST_WORDS_SECONDS = 3.0
 
 
 class Agent:
     def __init__(self, settings, env):
         self.settings = settings
         self.env = env
+        self.began = time.monotonic()
         self.private = None
         self.app = None
-        self.mux = None
-        self.enrolment = None
-        self.portal = None
-        self.kind = "jupyterlab"
-        self.secret = secrets.token_urlsafe(32)
-        self.plan = None
-        self.refusal = None
-        self.queue = []
-        self.refusing = False
+        self.tunnel = None
         self.ending = None
-        self.came_up = False
-        self.away_since = time.monotonic()
-        self.began = time.monotonic()
-        walltime = number(settings, "LINKSPAN_WALLTIME", 0)
-        self.deadline = self.began + walltime if walltime else None
-        self.max_age = number(settings, "LINKSPAN_MAX_AGE", 7 * 86400)
-        self.away = number(settings, "LINKSPAN_AWAY", 86400)
-        self.ready_timeout = number(settings, "LINKSPAN_READY_TIMEOUT", 120)
-
-    def prepare(self):
-        """Makes the plan before the tunnel comes up: HELLO carries the app's secret. A refusal is told through the tunnel."""
-        try:
-            self.plan, self.kind, self.secret = make_plan(self.settings, self.private, self.env)
-        except AppRefused as error:
-            self.refusal = error
-
-    # ---- life
+        self.over = None  # (cause, message)
+        self.deadline = None
+        self.deadline_told = self.began
 
     async def run(self):
-        """Returns the exit status."""
+        """Lives until the end; returns the exit status."""
         loop = asyncio.get_running_loop()
         self.over = loop.create_future()
         loop.add_signal_handler(signal.SIGCHLD, self.on_child)
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, self.ask_end, "stop", None, True)
-        tasks = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.ask_end, "stop", GRACE_SECONDS, True)
+        work = []
         try:
-            self.portal = Portal(self.settings["LINKSPAN_URL"], self.settings)
-            self.private = make_private(self.settings)
-            self.prepare()
-            self.enrolment = Enrolment(self.portal, self.settings.pop("LINKSPAN_ENROL"))
-            early = asyncio.ensure_future(self.enrolment.run(self.log, lambda: time.monotonic() - self.began > 1800))
-            done, _pending = await asyncio.wait([early, self.over], return_when=asyncio.FIRST_COMPLETED)
-            if early in done:
-                early.result()
-                tasks = [asyncio.ensure_future(work) for work in (self.keep_tunnel(), self.run_app(), self.watch_clock())]
-                for task in tasks:
-                    task.add_done_callback(self.on_task)
-            else:
-                early.cancel()
+            await self.set_up()
+            tasks = (self.enrol_and_dial(), self.watch_clock())
+            work = [asyncio.ensure_future(self.guard(task)) for task in tasks]
             cause, message = await self.over
+        except (AppRefused, OSError, ValueError) as error:
+            cause, message = "refused", str(error)
+        return await self.finish(cause, message, work)
+
+    async def set_up(self):
+        """All that can be wrong before anybody is asked. Raises AppRefused, OSError, ValueError."""
+        for name in ("LINKSPAN_URL", "LINKSPAN_ENROL"):
+            if not self.settings.get(name):
+                raise ValueError("%s is not set" % name)
+        self.max_age = seconds(self.settings, "LINKSPAN_MAX_AGE", 7 * 86400)
+        self.away = seconds(self.settings, "LINKSPAN_AWAY", 86400)
+        self.ready_timeout = seconds(self.settings, "LINKSPAN_READY_TIMEOUT", 120)
+        walltime = seconds(self.settings, "LINKSPAN_WALLTIME", 0)
+        if walltime:
+            self.deadline = self.began + walltime
+        portal = Portal(self.settings["LINKSPAN_URL"], self.settings)
+        app = read_app(self.settings.get("LINKSPAN_APP"))
+        self.private = make_private(self.settings)
+        socket_path = os.path.join(self.private, "j.sock")
+        secret = new_secret()
+        self.enrolment = Enrolment(portal, self.settings.pop("LINKSPAN_ENROL"))
+        hello = {
+            "v": 1, "window": INITIAL_WINDOW_BYTES, "maxStreams": MAX_STREAMS,
+            "agent": {"version": VERSION, "python": "%d.%d.%d" % sys.version_info[:3], "host": socket.gethostname(), "pid": os.getpid()},
+            "app": {"kind": app["kind"], "secret": secret},
+        }
+        self.tunnel = Tunnel(portal, self.enrolment, hello, socket_path, self.on_ctrl, self.log)
+        self.prepare = lambda: App(make_plan(app, self.private, self.env, secret), socket_path)
+
+    async def guard(self, work):
+        """A part of the agent that fails ends the agent, with its reason."""
+        try:
+            await work
         except Ended as end:
-            cause, message = ("away" if str(end) == "away" else "stop"), str(end)
-        except (AppRefused, OSError, ValueError, KeyError) as error:
-            cause, message = "refused", describe(error)
-        return await self.finish(cause, message, tasks)
+            self.ask_end(end.cause, GRACE_SECONDS, True, str(end))
+        except AppRefused as error:
+            self.end_with("refused", str(error))
+        except Exception as error:
+            self.end_with("refused", "%s: %s" % (type(error).__name__, error))
 
-    async def finish(self, cause, message, tasks):
-        if message:
-            self.log("%s: %s" % (cause, message))
-        for task in tasks[1:]:
-            task.cancel()
-        code, name = self.app.exited.result() if self.app and self.app.exited.done() else (None, None)
-        end_descendants(os.getpid())
-        exit_message = {"kind": "exit", "at": now(), "code": code, "signal": name, "cause": cause}
-        if message:
-            exit_message["message"] = message[:4000]
-        self.tell(exit_message)
-        if self.mux is None and tasks and not tasks[0].done() and cause not in ("away", "stop"):
-            # A tunnel that is just coming up should still carry the reason.
-            await self.wait_until(lambda: self.mux is not None, 3)
-        await self.wait_until(lambda: self.mux is None or not self.mux.websocket.blocked, 2)
-        if self.mux is not None:
-            websocket = self.mux.websocket
-            websocket.write(0x88, b"\x03\xe8")
-            await self.wait_until(lambda: websocket.closed.done(), 1)
-        for task in tasks:
-            task.cancel()
-        if self.private:
-            shutil.rmtree(self.private, ignore_errors=True)
-        return STATUS[cause]
+    async def enrol_and_dial(self):
+        await self.enrolment.run(self.log, time.monotonic)
+        self.tunnel.away_since = time.monotonic()
+        await asyncio.gather(self.guard(self.tunnel.keep()), self.guard(self.run_app()))
 
-    def on_task(self, task):
-        if task.cancelled() or task.exception() is None:
+    # ---- the app
+
+    async def run_app(self):
+        if self.ending is not None:
             return
-        error = task.exception()
-        if isinstance(error, Ended):
-            self.finish_with("stop", str(error))
+        app = self.app = self.prepare()
+        await app.start()
+        self.tunnel.tell({"kind": "phase", "phase": "starting", "at": now()})
+        ready = await app.answered(self.ready_timeout)
+        if self.ending is not None:
+            return
+        if ready:
+            self.tunnel.tell({"kind": "phase", "phase": "ready", "at": now()})
+        elif not app.exited.done():
+            await self.never_answered(app)
+            return
+        code, name = await app.exited
+        if self.ending is not None:
+            return
+        await app.last_output()
+        if ready and code == 0:
+            self.end_with("app", "")
         else:
-            self.finish_with("refused", describe(error))
+            how = "ended with status %d" % code if name is None else "was ended by %s" % name
+            self.end_with("app-failed", "The application %s%s. Its last lines:\n%s" % (how, "" if ready else " before it answered", app.last_lines()))
 
-    def finish_with(self, cause, message=""):
+    async def never_answered(self, app):
+        self.ending = "app-never-answered"
+        await app.end(5)
+        await app.last_output()
+        self.end_with("app-never-answered", "The application did not answer within %d s. Its last lines:\n%s" % (self.ready_timeout, app.last_lines()))
+
+    def on_child(self):
+        reap(self.app.on_exit if self.app is not None else lambda pid, code, name: None)
+
+    # ---- the end
+
+    def on_ctrl(self, message):
+        """CTRL of the gateway; what is unknown or malformed is ignored."""
+        if not isinstance(message, dict):
+            return
+        if message.get("kind") == "stop" and is_number(message.get("graceSeconds")):
+            self.ask_end("stop", min(600.0, max(0.0, message["graceSeconds"])), False)
+        elif message.get("kind") == "deadline" and is_number(message.get("inSeconds")):
+            self.deadline_told = time.monotonic()
+            self.deadline = self.deadline_told + message["inSeconds"]
+
+    def ask_end(self, cause, grace, own_idea, message=""):
+        """Ends the app. `own_idea`: the gateway did not ask, so its clients are still there; they are let go and documents saved."""
+        if self.ending is None and not self.over.done():
+            self.ending = cause
+            self.end_task = asyncio.ensure_future(self.end(cause, grace, own_idea, message))
+
+    async def end(self, cause, grace, own_idea, message):
+        if self.tunnel is not None:
+            self.tunnel.tell({"kind": "phase", "phase": "ending", "at": now()})
+            self.tunnel.refuse()
+            if own_idea and self.tunnel.close_streams():
+                await asyncio.sleep(SAVE_SECONDS)
+        if self.app is not None:
+            await self.app.end(grace)
+        self.end_with(cause, message)
+
+    def end_with(self, cause, message):
         if not self.over.done():
             self.over.set_result((cause, message))
 
-    def on_child(self):
-        reap(self.app.on_exit if self.app else None)
-
-    # ---- tunnel
-
-    async def keep_tunnel(self):
-        attempt = 0
-        while True:
-            try:
-                await self.one_tunnel()
-                attempt = 0
-                if self.ending is None:
-                    self.log("tunnel lost; dialling again")
-            except Refused as refusal:
-                status, problem = read_answer(b"HTTP/1.1 %d x\r\n\r\n" % refusal.status + refusal.body)
-                end_if_told(status, problem)
-                self.log("tunnel: %s %s" % (refusal, problem.get("code", "")))
-            except (OSError, asyncio.TimeoutError) as error:
-                self.log("tunnel: %s" % (str(error) or type(error).__name__))
-            if self.over.done():
-                return
-            # At once after a loss, then with growing pauses.
-            await asyncio.sleep(backoff(attempt) if attempt else random.random() * 0.1)
-            attempt += 1
-
-    async def one_tunnel(self):
-        headers = [("Authorization", "Bearer " + self.enrolment.key), ("X-Jtun-Epoch", str(self.enrolment.epoch)), ("X-Jtun-Recv", "0")]
-        made = lambda: Websocket(self.portal.authority, self.portal.prefix + "/tunnel/v1", headers)
-        transport, websocket = await asyncio.wait_for(self.portal.connect(made), 15)
-        try:
-            await asyncio.wait_for(asyncio.shield(websocket.opened), 15)
-        except BaseException:
-            transport.abort()
-            raise
-        mux = Mux(websocket, self.socket_path(), self.on_ctrl, lambda reason: None, lambda: not self.refusing)
-        websocket.on_message = mux.on_message
-        websocket.on_writable = mux.pump
-        hello = {"v": 1, "window": WINDOW_BYTES, "maxStreams": MAX_STREAMS,
-                 "agent": {"version": VERSION, "python": sys.version.split()[0], "host": socket.gethostname(), "pid": os.getpid()},
-                 "app": {"kind": self.kind, "secret": self.secret}}
-        mux.frame(HELLO, 0, json_bytes(hello))
-        if websocket.buffer:
-            websocket.data_received(b"")
-        self.mux = mux
-        self.came_up = True
-        for message in self.queue:
-            mux.ctrl(message)
-        try:
-            await self.keep_alive(websocket, mux)
-        finally:
-            self.mux = None
-            self.away_since = time.monotonic()
-            mux.close()
-            transport.abort()
-
-    async def keep_alive(self, websocket, mux):
-        loop = asyncio.get_running_loop()
-        while not websocket.closed.done():
-            pause = PING_SECONDS * (0.8 + 0.4 * random.random())
-            await asyncio.wait([websocket.closed], timeout=pause)
-            if websocket.closed.done():
-                return
-            if loop.time() - websocket.last_heard > SILENCE_SECONDS:
-                raise OSError("nothing heard for %d s" % SILENCE_SECONDS)
-            mux.frame(PING, 0, os.urandom(8))
-
-    def on_ctrl(self, message):
-        if not isinstance(message, dict):
-            return
-        if message.get("kind") == "stop":
-            self.ask_end("stop", float(message.get("graceSeconds") or 10), False)
-        elif message.get("kind") == "deadline" and isinstance(message.get("inSeconds"), (int, float)):
-            self.deadline = time.monotonic() + float(message["inSeconds"])
-
-    def tell(self, message):
-        """CTRL to the portal. What must not be lost is kept and said again on every new tunnel: it is idempotent there."""
-        if message["kind"] in ("phase", "exit"):
-            self.queue.append(message)
-        if self.mux is not None:
-            self.mux.ctrl(message)
-
-    # ---- app
-
-    def socket_path(self):
-        return os.path.join(self.private, "j.sock")
-
-    async def run_app(self):
-        if self.refusal is not None:
-            raise self.refusal
-        self.app = App(self.plan, self.socket_path(), self.say)
-        await self.app.start()
-        self.tell({"kind": "phase", "phase": "starting", "at": now()})
-        if await self.app.answered(self.ready_timeout):
-            self.tell({"kind": "phase", "phase": "ready", "at": now()})
-        elif not self.app.exited.done() and self.ending is None:
-            self.ending = "app-never-answered"
-            await self.app.end(5)
-            self.finish_with("app-never-answered", "no answer within %d s; last lines:\n%s" % (self.ready_timeout, "\n".join(self.app.tail)))
-            return
-        code, name = await self.app.exited
-        if self.ending is not None:
-            return
-        await asyncio.sleep(0.05)  # the last lines of its output
-        if code == 0:
-            self.finish_with("app")
-        else:
-            how = "ended with status %s" % code if name is None else "was ended by %s" % name
-            self.finish_with("app-failed", "the application %s; last lines:\n%s" % (how, "\n".join(self.app.tail)))
-
-    def say(self, line):
-        print(line, flush=True)
-
-    def ask_end(self, cause, grace, own_idea):
-        """Ends the app. `own_idea`: the gateway did not ask, so its clients are still there; let them leave and documents be saved."""
-        if self.ending is None:
-            self.ending = cause
-            asyncio.ensure_future(self.end(cause, 10.0 if grace is None else grace, own_idea))
-
-    async def end(self, cause, grace, own_idea):
-        self.refusing = True
-        self.tell({"kind": "phase", "phase": "ending", "at": now()})
-        if self.app is not None:
-            if self.mux is not None and own_idea:
-                busy = bool(self.mux.streams)
-                self.mux.close_streams()
-                await asyncio.sleep(SAVE_SECONDS if busy else 0)
-            await self.app.end(grace)
-            await self.wait_until(lambda: self.app.exited.done(), 5)
-        self.finish_with(cause)
-
     async def watch_clock(self):
         while True:
-            await asyncio.sleep(1)
             at = time.monotonic()
-            if self.deadline is not None and at >= self.deadline - min(LAST_SECONDS, (self.deadline - self.began) / 2):
-                self.ask_end("walltime", None, True)
-            elif at - self.began >= self.max_age:
-                self.ask_end("max-age", None, True)
-            elif self.mux is None and at - self.away_since >= self.away:
-                self.ask_end("away", None, True)
+            if self.deadline is not None:
+                # A walltime shorter than two minutes is halved: there must be time to work as well.
+                last = min(LAST_SECONDS, max(0.0, self.deadline - self.deadline_told) / 2)
+                if at >= self.deadline - last:
+                    self.ask_end("walltime", GRACE_SECONDS, True)
+            if at - self.began >= self.max_age:
+                self.ask_end("max-age", GRACE_SECONDS, True)
+            if self.enrolment.epoch is not None and self.tunnel.mux is None and at - self.tunnel.away_since >= self.away:
+                self.ask_end("away", GRACE_SECONDS, True)
+            await asyncio.sleep(0.5)
 
-    async def wait_until(self, condition, seconds):
-        until = time.monotonic() + seconds
-        while not condition() and time.monotonic() < until:
-            await asyncio.sleep(0.01)
+    async def finish(self, cause, message, work):
+        """Nothing of the session is left behind; then the cause is told and the tunnel closed."""
+        if message:
+            self.log(message)
+        if not await end_descendants(os.getpid()):
+            self.log("some processes of the session could not be ended")
+        if self.app is not None:
+            await self.app.last_output()
+        if self.tunnel is not None and self.enrolment.epoch is not None:
+            code, name = self.app.exited.result() if self.app is not None and self.app.exited.done() else (None, None)
+            words = {"kind": "exit", "at": now(), "code": code, "signal": name, "cause": cause}
+            if message:
+                words["message"] = message[:4000]
+            self.tunnel.tell(words)
+            await self.tunnel.heard(0 if cause == "away" else LAST_WORDS_SECONDS)
+            await self.tunnel.close()
+        for task in work:
+            task.cancel()
+        if self.private:
+            import shutil
+
+            shutil.rmtree(self.private, ignore_errors=True)
+        return STATUS[cause]
 
     def log(self, text):
         print("linkspan agent: " + text, file=sys.stderr, flush=True)
 
 
-def number(settings, name, fallback):
+def seconds(settings, name, fallback):
+    """Raises ValueError."""
+    value = settings.get(name)
     try:
-        return float(settings.get(name) or fallback)
+        return float(value) if value else float(fallback)
     except ValueError:
-        raise ValueError("%s: '%s' is not a number of seconds" % (name, settings.get(name)))
+        raise ValueError("%s: '%s' is not a number of seconds" % (name, value))
+
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def now():
     return int(time.time() * 1000)
-
-
-def json_bytes(value):
-    import json
-
-    return json.dumps(value).encode()
-
-
-def describe(error):
-    if isinstance(error, KeyError):
-        return "%s is not set" % error.args[0]
-    return str(error) or type(error).__name__
-
-
-def take_environment():
-    """(settings, env): what is meant for us is read, then cleared; the app gets the rest."""
-    settings = dict(os.environ)
-    for name in list(os.environ):
-        if name.startswith("LINKSPAN_"):
-            del os.environ[name]
-    env = {name: value for name, value in settings.items() if not name.startswith("LINKSPAN_")}
-    return settings, env
 
 
 def main():
@@ -316,7 +227,6 @@ def main():
     settings, env = take_environment()
     status = asyncio.run(Agent(settings, env).run())
     sys.stdout.flush()
-    end_descendants(os.getpid())
     os._exit(status)
 
 

@@ -1,7 +1,9 @@
 """One stream of the tunnel <-> one connection to the app's unix socket."""
 import asyncio
 
-from .wire import CONNRESET, DATA, END, PROTOCOL, QUANTUM_BYTES, RESET, WINDOW, WINDOW_BYTES
+from .wire import CONNRESET, DATA, END, INITIAL_WINDOW_BYTES, PROTOCOL, QUANTUM_BYTES, RESET, WINDOW, u32
+
+READ_BYTES = 65536  # most that is read at once and held back while the tunnel is busy
 
 
 class Stream(asyncio.Protocol):
@@ -11,11 +13,10 @@ class Stream(asyncio.Protocol):
         self.mux = mux
         self.number = number
         self.send_credit = send_credit
-        self.receive_credit = WINDOW_BYTES
-        self.taken = 0
+        self.receive_credit = INITIAL_WINDOW_BYTES
         self.transport = None
         self.early = []
-        self.out = bytearray()
+        self.out = b""
         self.reading_paused = False
         self.writing_paused = False
         self.local_ended = False
@@ -31,16 +32,17 @@ class Stream(asyncio.Protocol):
             transport.abort()
             return
         self.transport = transport
-        transport.set_write_buffer_limits(high=262144)
+        transport.max_size = READ_BYTES
+        transport.set_write_buffer_limits(high=INITIAL_WINDOW_BYTES)
         for data in self.early:
             transport.write(data)
         self.early = []
-        self.grant()
-        if self.peer_ended and transport.can_write_eof():
+        if self.peer_ended:
             transport.write_eof()
+        self.grant()
 
     def data_received(self, data):
-        self.out += data
+        self.out = self.out + data if self.out else data
         self.mux.ready(self)
         self.throttle()
 
@@ -56,11 +58,9 @@ class Stream(asyncio.Protocol):
             return
         if not self.local_ended:
             self.reset(CONNRESET)
-        elif self.end_sent and self.peer_ended:
-            self.finish()
-        else:
-            # The app has closed after its last byte: deliver what is left, then END.
-            self.mux.ready(self)
+        elif self.end_sent:
+            self.gone()
+        # else the app has closed after its last byte: pump() delivers what is left, then END
 
     def pause_writing(self):
         self.writing_paused = True
@@ -76,87 +76,89 @@ class Stream(asyncio.Protocol):
             self.reset(PROTOCOL)
             return
         self.receive_credit -= len(data)
-        self.taken += len(data)
-        if self.lost:
-            return
-        if self.transport is None:
-            self.early.append(bytes(data))
-        else:
-            self.transport.write(bytes(data))
+        if self.transport is not None:
+            self.transport.write(data)
             self.grant()
+        elif not self.lost:
+            self.early.append(data)
 
     def on_window(self, count):
         self.send_credit += count
         if self.send_credit > 0x7FFFFFFF:
             self.reset(PROTOCOL)
-            return
-        self.mux.ready(self)
+        elif self.out:
+            self.mux.ready(self)
 
     def on_end(self):
         if self.peer_ended:
             self.reset(PROTOCOL)
             return
         self.peer_ended = True
-        if self.transport is not None and self.transport.can_write_eof():
+        if self.transport is not None:
             self.transport.write_eof()
         if self.end_sent:
             self.finish()
+
+    def grant(self):
+        """Returns credit when the app took at least a quarter of the window."""
+        if self.transport is None or self.writing_paused or self.closed or self.peer_ended:
+            return
+        target = self.mux.window_target()
+        count = target - self.receive_credit - self.transport.get_write_buffer_size()
+        if count >= target // 4:
+            self.receive_credit += count
+            self.mux.frame(WINDOW, self.number, u32(count))
+
+    def pump(self):
+        """Sends one quantum; returns whether more could go out at once."""
+        if self.closed:
+            return False
+        count = min(len(self.out), self.send_credit, QUANTUM_BYTES)
+        if count > 0:
+            piece = self.out if count == len(self.out) else self.out[:count]
+            self.out = self.out[count:]
+            self.send_credit -= count
+            self.mux.frame(DATA, self.number, piece)
+        if not self.out and self.local_ended and not self.end_sent:
+            self.end_sent = True
+            self.mux.frame(END, self.number)
+            if self.peer_ended:
+                self.finish()
+            elif self.lost:
+                self.gone()
+        self.throttle()
+        return bool(self.out) and self.send_credit > 0
+
+    def throttle(self):
+        """Reads nothing further while something waits to be sent."""
+        if self.transport is None or self.local_ended or self.transport.is_closing():
+            return
+        if self.out and not self.reading_paused:
+            self.reading_paused = True
+            self.transport.pause_reading()
+        elif not self.out and self.reading_paused:
+            self.reading_paused = False
+            self.transport.resume_reading()
+
+    # ---- ends
+
+    def gone(self):
+        """The app has closed both ways; a peer that still sends is told so."""
+        if self.peer_ended:
+            self.finish()
+        else:
+            self.reset(CONNRESET)
+
+    def reset(self, code):
+        if not self.closed:
+            self.mux.frame(RESET, self.number, u32(code))
+            self.on_reset()
 
     def on_reset(self):
         self.closed = True
         self.mux.forget(self)
         if self.transport is not None:
             self.transport.abort()
-
-    def grant(self):
-        """Returns credit when the app took at least a quarter of the window."""
-        if self.writing_paused or self.closed or self.peer_ended or self.taken < WINDOW_BYTES // 4:
-            return
-        count, self.taken = self.taken, 0
-        self.receive_credit += count
-        self.mux.number(WINDOW, self.number, count)
-
-    def next_piece(self):
-        """Up to one quantum that may go out now, or None."""
-        count = min(len(self.out), self.send_credit, QUANTUM_BYTES)
-        if count <= 0:
-            return None
-        piece = bytes(self.out[:count])
-        del self.out[:count]
-        self.send_credit -= count
-        return piece
-
-    def pump(self):
-        """Sends one quantum; returns whether more could go out."""
-        if self.closed:
-            return False
-        piece = self.next_piece()
-        if piece is not None:
-            self.mux.frame(DATA, self.number, piece)
-        if not self.out and self.local_ended and not self.end_sent:
-            self.end_sent = True
-            self.mux.frame(END, self.number)
-            if self.peer_ended or self.lost:
-                self.finish()
-        self.throttle()
-        return bool(self.out) and self.send_credit > 0
-
-    def throttle(self):
-        if self.transport is None or self.local_ended:
-            return
-        full = len(self.out) >= 65536
-        if full and not self.reading_paused:
-            self.reading_paused = True
-            self.transport.pause_reading()
-        elif not full and self.reading_paused:
-            self.reading_paused = False
-            self.transport.resume_reading()
-
-    def reset(self, code):
-        if self.closed:
-            return
-        self.mux.number(RESET, self.number, code)
-        self.on_reset()
 
     def finish(self):
         self.closed = True

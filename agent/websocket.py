@@ -6,7 +6,8 @@ import hashlib
 import os
 import struct
 
-from .wire import MESSAGE_BYTES, ProtocolError
+from .http1 import body_of, parse_head
+from .wire import MESSAGE_BYTES, SEND_BUFFER_BYTES, ProtocolError
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -30,7 +31,10 @@ class Websocket(asyncio.Protocol):
         self.transport = None
         self.blocked = False
         self.buffer = bytearray()
-        self.parts = []
+        self.ended = False
+        self.parts = None
+        self.close_sent = False
+        self.reason = None
         self.key = base64.b64encode(os.urandom(16))
         self.last_heard = loop.time()
         lines = ["GET %s HTTP/1.1" % path, "Host: " + host, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"]
@@ -42,14 +46,14 @@ class Websocket(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
-        transport.set_write_buffer_limits(high=262144)
+        transport.set_write_buffer_limits(high=SEND_BUFFER_BYTES)
         transport.write(self.request)
 
     def connection_lost(self, exc):
         if not self.opened.done():
             self.opened.set_exception(ConnectionError("the connection ended during the handshake"))
         if not self.closed.done():
-            self.closed.set_result(str(exc or "connection ended"))
+            self.closed.set_result(self.reason or str(exc or "the connection ended"))
 
     def pause_writing(self):
         self.blocked = True
@@ -63,7 +67,7 @@ class Websocket(asyncio.Protocol):
         self.buffer += data
         self.last_heard = asyncio.get_running_loop().time()
         try:
-            if self.opened.done() or self.handshake():
+            if (self.opened.done() or self.handshake()) and self.on_message is not None:
                 self.frames()
         except ProtocolError as error:
             self.fail(1002, str(error))
@@ -76,15 +80,12 @@ class Websocket(asyncio.Protocol):
             if len(self.buffer) > 65536:
                 raise ProtocolError("an answer without end")
             return False
-        lines = bytes(self.buffer[:end]).decode("latin-1").split("\r\n")
-        status = int(lines[0].split(" ")[1]) if len(lines[0].split(" ")) > 1 and lines[0].split(" ")[1].isdigit() else 0
-        headers = dict((name.strip().lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines[1:]))
+        status, headers = parse_head(bytes(self.buffer[:end]))
         if status != 101:
-            length = int(headers.get("content-length") or 0)
-            if len(self.buffer) - end - 4 < min(length, 65536):
-                return False
-            self.opened.set_exception(Refused(status, bytes(self.buffer[end + 4 : end + 4 + length])))
-            self.transport.abort()
+            body = body_of(headers, bytes(self.buffer[end + 4 :]), self.ended)
+            if body is not None:
+                self.opened.set_exception(Refused(status, body))
+                self.transport.abort()
             return False
         want = base64.b64encode(hashlib.sha1(self.key + GUID).digest()).decode()
         if headers.get("sec-websocket-accept") != want or headers.get("sec-websocket-protocol") != "jtun.v1":
@@ -93,68 +94,100 @@ class Websocket(asyncio.Protocol):
         self.opened.set_result(None)
         return True
 
+    def attach(self, on_message, on_writable):
+        """Frames that came together with the handshake are handled at once."""
+        self.on_message = on_message
+        self.on_writable = on_writable
+        self.data_received(b"")
+
+    def eof_received(self):
+        self.ended = True
+        if not self.opened.done() and self.buffer:
+            self.data_received(b"")
+        return False
+
     # ---- frames
 
     def frames(self):
         position = 0
         size = len(self.buffer)
-        while size - position >= 2:
-            first, second = self.buffer[position], self.buffer[position + 1]
-            length, head = second & 127, 2
-            if second & 128 or first & 0x70:
-                raise ProtocolError("a masked frame or an extension from the portal")
-            if length == 126:
-                if size - position < 4:
+        view = memoryview(self.buffer)
+        try:
+            while size - position >= 2 and not self.transport.is_closing():
+                first, second = view[position], view[position + 1]
+                length, head = second & 127, 2
+                if second & 128 or first & 0x70:
+                    raise ProtocolError("a masked frame or an extension from the portal")
+                if first & 8 and (length > 125 or not first & 128):
+                    raise ProtocolError("a control frame that is long or in parts")
+                if length == 126:
+                    if size - position < 4:
+                        break
+                    length, head = struct.unpack_from(">H", view, position + 2)[0], 4
+                elif length == 127:
+                    if size - position < 10:
+                        break
+                    length, head = struct.unpack_from(">Q", view, position + 2)[0], 10
+                if length > MESSAGE_BYTES:
+                    raise ProtocolError("a message of %d bytes" % length)
+                if size - position - head < length:
                     break
-                length, head = struct.unpack_from(">H", self.buffer, position + 2)[0], 4
-            elif length == 127:
-                if size - position < 10:
-                    break
-                length, head = struct.unpack_from(">Q", self.buffer, position + 2)[0], 10
-            if length > MESSAGE_BYTES:
-                raise ProtocolError("a message of %d bytes" % length)
-            if size - position - head < length:
-                break
-            start = position + head
-            position = start + length
-            self.frame(first, bytes(self.buffer[start:position]))
-            if self.transport.is_closing():
-                return
-        del self.buffer[:position]
+                start = position + head
+                position = start + length
+                self.frame(first, bytes(view[start:position]))
+        finally:
+            view.release()
+            del self.buffer[:position]
 
     def frame(self, first, payload):
         kind = first & 15
-        if kind in (0, 2):
-            self.parts.append(payload)
-            if sum(map(len, self.parts)) > MESSAGE_BYTES:
+        if kind == 2 or kind == 0:
+            if (kind == 0) != (self.parts is not None):
+                raise ProtocolError("parts of messages out of order")
+            if first & 128 and self.parts is None:
+                self.on_message(payload)
+                return
+            if self.parts is None:
+                self.parts = bytearray()
+            self.parts += payload
+            if len(self.parts) > MESSAGE_BYTES:
                 raise ProtocolError("a message that is too large")
             if first & 128:
-                message, self.parts = b"".join(self.parts), []
+                message, self.parts = bytes(self.parts), None
                 self.on_message(message)
         elif kind == 9:
-            self.write(0x8A, payload)
+            self.write(0x8A, b"", payload)
         elif kind == 8:
-            self.write(0x88, payload[:2])
+            self.close(1000)
             self.transport.close()
         elif kind != 10:
             raise ProtocolError("a frame of kind %d" % kind)
 
-    def send(self, message):
-        self.write(0x82, message)
+    def send(self, head, payload=b""):
+        """One binary message from two parts."""
+        self.write(0x82, head, payload)
 
-    def write(self, first, payload):
-        length = len(payload)
+    def write(self, first, head, payload):
+        length = len(head) + len(payload)
         if length < 126:
-            head = struct.pack(">BB", first, 0x80 | length)
+            start = struct.pack(">BB", first, 0x80 | length)
         elif length < 65536:
-            head = struct.pack(">BBH", first, 0xFE, length)
+            start = struct.pack(">BBH", first, 0xFE, length)
         else:
-            head = struct.pack(">BBQ", first, 0xFF, length)
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.write(b"".join((head, b"\0\0\0\0", payload)))
+            start = struct.pack(">BBQ", first, 0xFF, length)
+        if not self.transport.is_closing():
+            self.transport.write(b"".join((start, b"\0\0\0\0", head, payload)))
+
+    def close(self, code, reason=""):
+        """The close frame, once; the portal answers with its own and ends the connection."""
+        if not self.close_sent:
+            self.close_sent = True
+            self.write(0x88, struct.pack(">H", code), reason.encode()[:100])
 
     def fail(self, code, reason):
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(reason))
-        self.write(0x88, struct.pack(">H", code) + reason.encode()[:100])
+        else:
+            self.close(code, reason)
+        self.reason = reason
         self.transport.close()

@@ -1,21 +1,23 @@
-"""Loaded by jupyter_server from the directory on JUPYTER_CONFIG_PATH: who asks is told by the gateway, on a private unix socket."""
+# Read by jupyter_server from the directory that JUPYTER_CONFIG_PATH names: who may speak to this server, and where its state lies.
 import hmac
 import os
 import sys
 from urllib.parse import unquote
-from jupyter_server.auth import IdentityProvider, Authorizer, User
+
+from jupyter_server.auth import Authorizer, IdentityProvider, User
 
 c = get_config()  # noqa: F821
 
-_P = os.environ["LINKSPAN_PRIVATE"]                 # short private directory, 0700
-with open(os.path.join(_P, "secret")) as f:      # 0600
-    _SECRET = f.read().strip().encode()
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_PRIVATE = os.environ["LINKSPAN_PRIVATE"]  # short private directory, 0700
+with open(os.path.join(_PRIVATE, "secret")) as _file:  # 0600
+    _SECRET = _file.read().strip().encode()
 
 
 class GatewayIdentity(IdentityProvider):
     """Trusts the gateway on the unix socket, nobody else."""
 
-    token = ""                                   # no token anywhere
+    token = ""  # no token anywhere
 
     @property
     def auth_enabled(self):
@@ -30,18 +32,21 @@ class GatewayIdentity(IdentityProvider):
         return False
 
     def get_user(self, handler):
-        h = handler.request.headers
-        got = h.get_list("X-Linkspan-Secret")
-        if len(got) != 1 or not hmac.compare_digest(got[0].encode(), _SECRET):
+        headers = handler.request.headers
+        given = headers.get_list("X-Linkspan-Secret")
+        if len(given) != 1 or not hmac.compare_digest(given[0].encode(), _SECRET):
             return None
-        name = unquote(h.get("X-Linkspan-Name", "")) or "someone"
-        uid = h.get("X-Linkspan-User", "") or name
-        u = User(username=uid, name=name, display_name=name,
-                 initials="".join(w[0] for w in name.split()[:2]).upper(),
-                 color=h.get("X-Linkspan-Color") or None)
-        # Owner and control may edit; a doubled or unknown role fails closed.
-        u.role = "editor" if h.get("X-Linkspan-Role") in ("owner", "control") else "viewer"
-        return u
+        name = unquote(headers.get("X-Linkspan-Name", "")) or "someone"
+        user = User(
+            username=headers.get("X-Linkspan-User", "") or name,
+            name=name,
+            display_name=name,
+            initials="".join(word[0] for word in name.split()[:2]).upper(),
+            color=headers.get("X-Linkspan-Color") or None,
+        )
+        # A header that was sent twice arrives joined by a comma and is neither: viewer.
+        user.role = "editor" if headers.get("X-Linkspan-Role") in ("owner", "control") else "viewer"
+        return user
 
     def get_handlers(self):
         return []
@@ -51,16 +56,18 @@ class GatewayIdentity(IdentityProvider):
 
 
 class RoleAuthorizer(Authorizer):
+    """Editors may do everything, viewers may read. Synchronous: jupyter_server 2.0 awaits nothing here."""
+
     def is_authorized(self, handler, user, action, resource):
-        if getattr(user, "role", "viewer") == "editor":
+        if getattr(user, "role", "viewer") == "editor" or action == "read":
             return True
-        if action == "read":
-            # settings of other people's browser and the plain metrics page stay readable
-            return True
-        # Lab with jupyter-collaboration asks for a room id with PUT before it can show a document
-        return (action == "write" and resource == "contents"
-                and handler.request.method == "PUT"
-                and handler.request.path.startswith("/api/collaboration/session/"))
+        # Lab with jupyter-collaboration asks for a room id with PUT before it can show a document.
+        return (
+            action == "write"
+            and resource == "contents"
+            and handler.request.method == "PUT"
+            and handler.request.path.startswith("/api/collaboration/session/")
+        )
 
 
 c.ServerApp.identity_provider_class = GatewayIdentity
@@ -72,31 +79,42 @@ c.ServerApp.open_browser = False
 c.ServerApp.quit_button = False
 c.ServerApp.allow_remote_access = True
 c.ServerApp.sock_mode = "0600"
-c.ServerApp.allow_root = os.geteuid() == 0       # uid 0 inside a container or in CI
+c.ServerApp.allow_root = os.geteuid() == 0  # uid 0 inside a container
+# A person's own ~/.jupyter may ask for TLS, which nobody speaks on the socket.
+c.ServerApp.certfile = ""
+c.ServerApp.keyfile = ""
+c.ServerApp.client_ca = ""
+# Not needed here, and each costs start time: language servers, the addresses of the classic notebook.
+c.ServerApp.jpserver_extensions = {"jupyter_lsp": False, "notebook_shim": False}
 
 c.KernelManager.transport = "ipc"
 
-# --- private state -------------------------------------------------------
-c.ServerApp.cookie_secret_file = os.path.join(_P, "r", "cookie_secret")
-c.SQLiteYStore.db_path = os.path.join(_P, "d", "ystore.db")
-c.YDocExtension.session_store_path = os.path.join(_P, "d", "collab_sessions.json")
-c.BaseFileIdManager.db_path = os.path.join(_P, "d", "file_id.db")
-c.BaseFileIdManager.db_journal_mode = "DELETE"
-c.NotebookNotary.db_file = os.path.join(_P, "d", "nbsignatures.db")
-c.NotebookNotary.secret_file = os.path.join(_P, "d", "notebook_secret")
-c.LabApp.workspaces_dir = os.path.join(_P, "d", "workspaces")
 
-# --- Lab -----------------------------------------------------------------
+# --- all state in the private directory; only the person's settings stay in their home -------------------------------
+def _state(name):
+    return os.path.join(_PRIVATE, "d", name)
+
+
+c.ServerApp.cookie_secret_file = os.path.join(_PRIVATE, "r", "cookie_secret")
+c.SQLiteYStore.db_path = _state("ystore.db")
+c.YDocExtension.session_store_path = _state("collab_sessions.json")
+c.BaseFileIdManager.db_path = _state("file_id.db")
+c.BaseFileIdManager.db_journal_mode = "DELETE"
+c.NotebookNotary.db_file = _state("nbsignatures.db")
+c.NotebookNotary.secret_file = _state("notebook_secret")
+c.LabApp.workspaces_dir = _state("workspaces")
+
+# --- Lab -------------------------------------------------------------------------------------------------------------
 c.LabApp.extension_manager = "readonly"
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
-c.LabApp.extra_labextensions_path = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "labextensions")]
+c.LabApp.extra_labextensions_path = [os.path.join(_HERE, "labextensions")]
 
-# --- no TCP listener in ipykernel -----------------------------------------
-sys.path.append(os.path.dirname(os.path.abspath(__file__)))
+# --- no TCP listener in ipykernel ------------------------------------------------------------------------------------
+sys.path.append(_HERE)
 c.AsyncMappingKernelManager.kernel_manager_class = "linkspan_kernels.QuietKernelManager"
 
-# --- collaboration room: Origin check, and viewers may listen only ---------
+# --- collaboration room: Origin check, and viewers may listen only ---------------------------------------------------
 try:
     from jupyter_server.base.websocket import WebSocketMixin
     from jupyter_server_ydoc.handlers import YDocWebSocketHandler as _Room
@@ -108,9 +126,9 @@ try:
 
     async def _room_filter(self, message):
         if getattr(self.current_user, "role", "viewer") != "editor":
-            b = bytes(message[:2]) if isinstance(message, (bytes, bytearray)) else b""
-            # 0,0 = "send me the document"; 1 = presence. All else (0,1 / 0,2 edits, 2 save) is dropped.
-            if not (b == b"\x00\x00" or b[:1] == b"\x01"):
+            head = bytes(message[:2]) if isinstance(message, (bytes, bytearray)) else b""
+            # 0,0 = "send me the document"; 1 = presence. All else (0,1 and 0,2 = edits, 2 = save) is dropped.
+            if not (head == b"\x00\x00" or head[:1] == b"\x01"):
                 return
         await _room_message(self, message)
 

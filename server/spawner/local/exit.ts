@@ -2,22 +2,31 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { agentExit } from '../../../contract/tunnel.ts';
 import type { Fact } from '../spawner.ts';
 
-const ExitRecord = z.object({ code: z.number().int().nullable(), signal: z.string().nullable(), at: z.number() });
+const ExitRecord = z.object({
+  code: z.number().int().nullable(),
+  signal: z.string().nullable(),
+  /** The kernel killed in the session's control group for want of memory. */
+  oom: z.boolean(),
+  at: z.number(),
+});
+export type ExitRecord = z.infer<typeof ExitRecord>;
+
 const ProcessRecord = z.object({
   pid: z.number(),
   startTime: z.string().nullable(),
   agent: z.number().nullable(),
   agentStartTime: z.string().nullable(),
 });
-
-export type ExitRecord = z.infer<typeof ExitRecord>;
+export type ProcessRecord = z.infer<typeof ProcessRecord>;
 
 /** @returns undefined while there is none */
 export const readExit = (directory: string): Promise<ExitRecord | undefined> =>
   read(path.join(directory, 'exit.json'), ExitRecord);
-export const readProcess = (directory: string): Promise<z.infer<typeof ProcessRecord> | undefined> =>
+/** @returns undefined when the parent has not come so far */
+export const readProcess = (directory: string): Promise<ProcessRecord | undefined> =>
   read(path.join(directory, 'process.json'), ProcessRecord);
 
 async function read<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
@@ -28,14 +37,15 @@ async function read<T>(file: string, schema: z.ZodType<T>): Promise<T | undefine
   }
 }
 
-/** @returns the fact of an end that the parent recorded */
+/** @returns the fact of an end that the parent recorded; the agent's exit status (contract/tunnel.ts) stays as the code */
 export function endedFact(sessionId: string, exit: ExitRecord): Fact {
+  const killed = exit.signal === 'SIGKILL' || exit.code === agentExit.appFailed;
   return {
     sessionId,
     at: exit.at,
     kind: 'ended',
     exit: {
-      cause: 'exited',
+      cause: exit.oom && killed ? 'oom' : 'exited',
       ...(exit.code === null ? {} : { code: exit.code }),
       ...(exit.signal === null ? {} : { signal: exit.signal }),
     },

@@ -1,15 +1,29 @@
 // Starts the parent of a session and hands it its job through a pipe: nothing secret in argv or on disk.
-import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { access, chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 import { PortalError } from '../../../contract/errors.ts';
 import type { SessionSpec } from '../spec.ts';
+import { writeEtc } from './etc.ts';
+import { makeGroups, type Place } from './limits.ts';
 import type { PythonFacts } from './python.ts';
-import { inside, sandboxArguments, type Sandbox } from './sandbox.ts';
+import { tmpOf } from './remains.ts';
+import { inside, sandboxArguments, type Sandbox, type View } from './sandbox.ts';
 
 export const logFiles = 3;
 const parentFile = fileURLToPath(new URL('./parent.py', import.meta.url));
+
+const Answer = z.discriminatedUnion('state', [
+  z.object({ state: z.literal('started'), pid: z.number(), startTime: z.string() }),
+  /** Another parent of this session lives. */
+  z.object({ state: z.literal('taken') }),
+  /** This run has ended before. */
+  z.object({ state: z.literal('over') }),
+  z.object({ state: z.literal('failed'), reason: z.string() }),
+]);
+export type Launched = Exclude<z.infer<typeof Answer>, { state: 'failed' }>;
 
 export interface LaunchOptions {
   spec: SessionSpec;
@@ -19,59 +33,83 @@ export interface LaunchOptions {
   agentFile: string;
   sandbox: Sandbox;
   logBytes: number;
+  places: Place[];
+}
+
+/** Makes home, folders and the small files of /etc; all private. */
+export async function prepareView(
+  options: Pick<LaunchOptions, 'directory' | 'home' | 'python' | 'agentFile'>,
+  slug: string,
+): Promise<View> {
+  const { directory, home, python, agentFile } = options;
+  const view = {
+    python,
+    agentFile,
+    home: { host: home, inside: `/home/${slug}` },
+    tmp: tmpOf(directory),
+    etc: path.join(directory, 'etc'),
+  };
+  for (const folder of [home, view.tmp, view.etc]) {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await chmod(folder, 0o700);
+  }
+  await writeEtc(view.etc, slug, view.home.inside);
+  return view;
 }
 
 /**
- * Makes home and folders, starts the parent and returns its pid.
+ * Starts agent and app below a parent that outlives this process.
  * @throws PortalError start-failed with what the machine said
  */
-export async function launch(options: LaunchOptions): Promise<number> {
-  const { spec, directory, home, python, sandbox } = options;
-  const tmp = path.join(directory, 'tmp');
-  const etc = path.join(directory, 'etc');
-  const homeInside = `/home/${spec.user.slug}`;
-  for (const folder of [home, tmp, etc]) await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(
-    path.join(etc, 'passwd'),
-    `${spec.user.slug}:x:1000:1000::${homeInside}:/bin/bash\nnobody:x:65534:65534::/:/usr/sbin/nologin\n`,
-  );
-  await writeFile(path.join(etc, 'group'), `${spec.user.slug}:x:1000:\nnogroup:x:65534:\n`);
-
-  const view = { python, agentFile: options.agentFile, home: { host: home, inside: homeInside }, tmp, etc };
-  const command = (agent: string): string[] => [python.executable, '-I', agent];
-  const argv = sandbox.available
-    ? [sandbox.bwrap, ...sandboxArguments(view, true), ...command(inside.agent)]
-    : command(options.agentFile);
-  const job = {
-    directory,
-    argv,
-    cwd: sandbox.available ? '/' : home,
-    sandboxed: sandbox.available,
-    env: environment(options, sandbox.available ? homeInside : home, sandbox.available ? '/tmp' : tmp),
-    logBytes: options.logBytes,
-    logFiles,
-  };
-  return startParent(python.executable, JSON.stringify(job));
+export async function launch(options: LaunchOptions): Promise<Launched> {
+  const { spec, directory, home, python, agentFile, sandbox, logBytes } = options;
+  try {
+    await access(agentFile);
+    const view = await prepareView(options, spec.user.slug);
+    const command = (agent: string): string[] => [python.executable, '-I', agent];
+    const job = {
+      directory,
+      argv: sandbox.available
+        ? [sandbox.bwrap, ...sandboxArguments(view, true), ...command(inside.agent)]
+        : command(agentFile),
+      cwd: sandbox.available ? '/' : home,
+      sandboxed: sandbox.available,
+      env: sandbox.available
+        ? { ...environment(options, view.home.inside, '/tmp'), LINKSPAN_PRIVATE_DIR: inside.private }
+        : environment(options, home, view.tmp),
+      cgroups: await makeGroups(options.places, spec.sessionId, spec.resources),
+      logBytes,
+      logFiles,
+    };
+    const answer = await startParent(python.executable, JSON.stringify(job));
+    if (answer.state === 'failed') throw new Error(answer.reason);
+    return answer;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new PortalError('start-failed', {
+      message: `This machine could not start the session: ${reason}.`,
+      cause: error,
+    });
+  }
 }
 
 /** The whole environment of the agent; nothing of the server's own goes on. */
-function environment({ spec, python, sandbox }: LaunchOptions, home: string, tmp: string): Record<string, string> {
-  const app = spec.app.kind === 'jupyterlab' ? { ...spec.app, rootDir: home } : { ...spec.app, rootDir: home };
+function environment({ spec, python }: LaunchOptions, home: string, tmp: string): Record<string, string> {
+  const own = Object.entries(spec.env).filter(([name]) => !name.startsWith('LINKSPAN_'));
   return {
-    ...spec.env,
+    LANG: 'C.UTF-8',
+    TERM: 'xterm-256color',
+    ...Object.fromEntries(own),
     HOME: home,
     USER: spec.user.slug,
     LOGNAME: spec.user.slug,
     SHELL: '/bin/bash',
-    TERM: 'xterm-256color',
-    LANG: 'C.UTF-8',
     PATH: [path.dirname(python.executable), '/usr/local/bin', '/usr/bin', '/bin'].join(':'),
     TMPDIR: tmp,
-    ...(sandbox.available ? { LINKSPAN_PRIVATE_DIR: inside.private } : {}),
     LINKSPAN_URL: spec.enrol.url,
     LINKSPAN_SESSION: spec.sessionId,
     LINKSPAN_ENROL: spec.enrol.token,
-    LINKSPAN_APP: JSON.stringify(app),
+    LINKSPAN_APP: JSON.stringify({ ...spec.app, rootDir: home }),
     LINKSPAN_MAX_AGE: String(spec.maxAgeSeconds),
     LINKSPAN_AWAY: String(spec.awaySeconds),
     LINKSPAN_READY_TIMEOUT: String(spec.readyTimeoutSeconds),
@@ -79,27 +117,26 @@ function environment({ spec, python, sandbox }: LaunchOptions, home: string, tmp
   };
 }
 
-async function startParent(python: string, job: string): Promise<number> {
+async function startParent(python: string, job: string): Promise<z.infer<typeof Answer>> {
   const child = spawn(python, ['-I', '-S', parentFile], {
     detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
+    stdio: ['pipe', 'pipe', 'ignore'],
     env: {},
     cwd: '/',
   });
-  try {
-    await new Promise<void>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('spawn', resolve);
-    });
-  } catch (error) {
-    throw new PortalError('start-failed', {
-      message: `The session could not be started: ${(error as Error).message}.`,
-      cause: error,
-    });
-  }
   child.unref();
-  child.stdin.on('error', () => undefined); // a parent that found another one alive leaves without reading all
+  child.stdin.on('error', () => undefined); // told by the missing answer
   child.stdin.end(job);
-  if (child.pid === undefined) throw new PortalError('start-failed', { detail: 'no pid' });
-  return child.pid;
+  return Answer.parse(JSON.parse(await readAll(child)));
+}
+
+function readAll(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.once('error', reject);
+    child.stdout?.on('data', (part: Buffer) => (text += part.toString('utf8')));
+    child.stdout?.once('close', () =>
+      text === '' ? reject(new Error('the parent process ended before it answered')) : resolve(text),
+    );
+  });
 }

@@ -1,87 +1,98 @@
-// Reads the rotated log of a session: log.2, log.1, log, oldest first.
-import { open, stat } from 'node:fs/promises';
+// Reads the rotated log of a session: log.2, log.1, log, oldest first. A place in it is an open file and an offset,
+// so that rotation between two looks loses nothing.
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 
-const maxTailBytes = 1_048_576;
+const chunkBytes = 65_536;
+/** A longer line is told in pieces. */
+const maxLineCharacters = 65_536;
 
-/** @returns the last lines of the log, oldest first */
-export async function tailLines(directory: string, files: number, count: number): Promise<string[]> {
-  let lines: string[] = [];
-  for (let index = 0; index < files && lines.length < count; index += 1) {
-    const text = await readEnd(path.join(directory, index === 0 ? 'log' : `log.${index}`));
-    if (text === undefined) break;
-    // A line that was cut by rotation is joined again.
-    const older = text.split('\n');
-    const last = older.pop() ?? '';
-    lines =
-      lines.length === 0 ? [...older, ...(last === '' ? [] : [last])] : [...older, last + lines[0]!, ...lines.slice(1)];
-  }
-  return count > 0 ? lines.slice(-count) : [];
+const fileAt = (directory: string, index: number): string => path.join(directory, index === 0 ? 'log' : `log.${index}`);
+
+/** Reads on from where it stopped; one reader at a time. */
+export interface LogReader {
+  /** @returns whole lines that came since the last look */
+  more(): Promise<string[]>;
+  /** @returns what is left without an end of line */
+  rest(): string[];
+  close(): Promise<void>;
 }
 
-async function readEnd(file: string): Promise<string | undefined> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return undefined;
-  try {
-    const { size } = await handle.stat();
-    const length = Math.min(size, maxTailBytes);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, size - length);
-    return buffer.toString('utf8', 0, bytesRead);
-  } finally {
-    await handle.close();
-  }
-}
-
-/**
- * Follows the log from its present end. Rotation is noticed by the inode.
- * @param ended tells that nothing more will come
- */
-export async function* followLines(
+/** @returns the last lines of the log, and a reader of what follows them */
+export async function openLog(
   directory: string,
-  ended: () => Promise<boolean>,
-  pause: () => Promise<void>,
-  signal?: AbortSignal,
-): AsyncGenerator<string> {
-  const file = path.join(directory, 'log');
-  let rest = '';
-  let at = (await stat(file).catch(() => undefined))?.size ?? 0;
-  let inode = (await stat(file).catch(() => undefined))?.ino;
-  while (!signal?.aborted) {
-    const over = await ended();
-    const now = await stat(file).catch(() => undefined);
-    if (now) {
-      if (inode !== undefined && now.ino !== inode) {
-        yield* cut((await readFrom(path.join(directory, 'log.1'), at)).toString('utf8'));
-        at = 0;
-      }
-      inode = now.ino;
-      if (now.size > at) {
-        const bytes = await readFrom(file, at);
-        at += bytes.length;
-        yield* cut(bytes.toString('utf8'));
-      }
+  files: number,
+  count: number,
+): Promise<{ lines: string[]; reader: LogReader }> {
+  let current: FileHandle | undefined;
+  let offset = 0;
+  let partial = '';
+  const decoder = new StringDecoder('utf8');
+
+  const cut = (text: string): string[] => {
+    const lines = (partial + text).split('\n');
+    partial = lines.pop() ?? '';
+    while (partial.length > maxLineCharacters) {
+      lines.push(partial.slice(0, maxLineCharacters));
+      partial = partial.slice(maxLineCharacters);
     }
-    if (over) break;
-    await pause();
-  }
-  if (rest !== '') yield rest;
+    return lines;
+  };
 
-  function* cut(text: string): Generator<string> {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts;
-  }
-}
+  /** The file after `current`; the oldest when `current` has been removed or there was none. */
+  const next = async (): Promise<FileHandle | undefined> => {
+    const own = current ? (await current.stat()).ino : undefined;
+    let oldest: number | undefined;
+    for (let index = 0; index < files; index += 1) {
+      const inode = (await stat(fileAt(directory, index)).catch(() => undefined))?.ino;
+      if (inode === undefined) continue;
+      if (inode === own) return index === 0 ? undefined : await open(fileAt(directory, index - 1));
+      oldest = index;
+    }
+    return oldest === undefined ? undefined : await open(fileAt(directory, oldest));
+  };
 
-async function readFrom(file: string, at: number): Promise<Buffer> {
-  const handle = await open(file, 'r').catch(() => undefined);
-  if (!handle) return Buffer.alloc(0);
-  try {
-    const { size } = await handle.stat();
-    if (size <= at) return Buffer.alloc(0);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(size - at), 0, size - at, at);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await handle.close();
+  const drain = async function* (): AsyncGenerator<string> {
+    for (;;) {
+      if (current) {
+        const buffer = Buffer.alloc(chunkBytes);
+        for (;;) {
+          const { bytesRead } = await current.read(buffer, 0, chunkBytes, offset);
+          if (bytesRead === 0) break;
+          offset += bytesRead;
+          yield decoder.write(buffer.subarray(0, bytesRead));
+        }
+      }
+      const following = await next().catch(() => undefined);
+      if (!following) return;
+      await current?.close();
+      current = following;
+      offset = 0;
+    }
+  };
+
+  const reader: LogReader = {
+    more: async () => {
+      const lines: string[] = [];
+      for await (const text of drain()) lines.push(...cut(text));
+      return lines;
+    },
+    rest: () => {
+      const left = partial + decoder.end();
+      partial = '';
+      return left === '' ? [] : [left];
+    },
+    close: async () => {
+      await current?.close();
+      current = undefined;
+    },
+  };
+
+  let lines: string[] = [];
+  for await (const text of drain()) {
+    lines.push(...cut(text));
+    if (lines.length > 2 * count) lines = count === 0 ? [] : lines.slice(-count);
   }
+  return { lines: count === 0 ? [] : lines.slice(-count), reader };
 }

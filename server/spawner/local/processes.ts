@@ -14,6 +14,7 @@ export interface LocalProcess {
 
 /** Where the spawner keeps what it started; passed in, since a spawner knows no database. */
 export interface ProcessStore {
+  /** Inserts, or replaces the row of the same session. */
   put(row: LocalProcess): Promise<void>;
   get(sessionId: string): Promise<LocalProcess | undefined>;
   remove(sessionId: string): Promise<void>;
@@ -32,6 +33,7 @@ interface Stat {
 export function statOf(pid: number): Stat | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold anything, blanks and parentheses too.
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: fields[19] ?? '' };
   } catch {
@@ -46,15 +48,6 @@ export function isAlive(process: Pick<LocalProcess, 'pid' | 'startTime' | 'bootI
   return stat !== undefined && stat.state !== 'Z' && stat.startTime === process.startTime;
 }
 
-/** Kills a process and everything below it, several rounds, since what is killed may fork meanwhile. */
-export function killTree(root: number): void {
-  for (let round = 0; round < 5; round += 1) {
-    const pids = [...descendantsOf(root), root];
-    if (pids.length === 1 && statOf(root) === undefined) return;
-    for (const pid of pids) signalTo(pid, 'SIGKILL');
-  }
-}
-
 /** @returns whether the signal could be sent */
 export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
   try {
@@ -65,13 +58,18 @@ export function signalTo(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-function descendantsOf(root: number): number[] {
+const livingPids = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** @returns pids below `root`, without it and without zombies */
+export function descendantsOf(root: number): number[] {
   const children = new Map<number, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = statOf(Number(name));
+  for (const pid of livingPids()) {
+    const stat = statOf(pid);
     if (!stat || stat.state === 'Z') continue;
-    children.set(stat.parent, [...(children.get(stat.parent) ?? []), Number(name)]);
+    children.set(stat.parent, [...(children.get(stat.parent) ?? []), pid]);
   }
   const found: number[] = [];
   const queue = [root];
@@ -81,4 +79,20 @@ function descendantsOf(root: number): number[] {
     queue.push(...below);
   }
   return found;
+}
+
+/** @returns pids whose environment has this setting, as far as it may be read: finds what left its process tree */
+export function carriersOf(setting: string): number[] {
+  return livingPids().filter((pid) => {
+    try {
+      const stat = statOf(pid);
+      return (
+        stat !== undefined &&
+        stat.state !== 'Z' &&
+        readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(setting)
+      );
+    } catch {
+      return false;
+    }
+  });
 }

@@ -1,22 +1,26 @@
 // Sessions as processes of this machine: parent -> sandbox -> agent -> app. Adopts what runs after a restart of the server.
-import { mkdir, rm, access, constants } from 'node:fs/promises';
-import { watch, type FSWatcher } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { PortalError } from '../../../contract/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { Closer } from '../../lib/closer.ts';
 import type { Log } from '../../lib/log.ts';
 import type { SessionSpec } from '../spec.ts';
 import type { Fact, SiteHealth, Spawner } from '../spawner.ts';
 import { endedFact, lostFact, readExit, readProcess } from './exit.ts';
+import { checkSurroundings } from './health.ts';
 import { launch, logFiles } from './launch.ts';
-import { followLines, tailLines } from './log-file.ts';
-import { isAlive, killTree, readBootId, signalTo, statOf, type LocalProcess, type ProcessStore } from './processes.ts';
-import { unfit, type PythonFacts } from './python.ts';
+import { removeGroups, type Place } from './limits.ts';
+import { openLog } from './log-file.ts';
+import { descendantsOf, isAlive, signalTo, type LocalProcess, type ProcessStore } from './processes.ts';
+import { unfitPython, type PythonFacts } from './python.ts';
+import { endRemains, remainsOf, tmpOf } from './remains.ts';
 import type { Sandbox } from './sandbox.ts';
+import { watchExit } from './watch.ts';
 
 export interface LocalOptions {
-  /** Holds one folder per session. */
+  /** Holds one private folder per session. */
   sessionsDir: string;
   homesDir: string;
   agentFile: string;
@@ -25,67 +29,59 @@ export interface LocalOptions {
   store: ProcessStore;
   clock: Clock;
   log: Log;
-  /** Size at which a session's log is rotated, bytes. */
-  logBytes?: number;
-  bootId?: string;
+  bootId: string;
+  /** Where control groups can be made (limits.ts). */
+  places: Place[];
+  /** Size at which a session's log is rotated, bytes; three files are kept. */
+  logBytes: number;
 }
 
-interface Seen {
-  report: (fact: Fact) => void;
-}
-
+/** One serves all local sites. Built by makeLocalSpawner. */
 export class LocalSpawner implements Spawner {
+  /** Whether sessions of different people are kept apart; does not change while the server runs. */
+  readonly sandbox: Sandbox;
   readonly #options: LocalOptions;
-  readonly #bootId: string;
   readonly #queues = new Map<string, Promise<unknown>>();
-  readonly #watched = new Map<string, { close(): void }>();
-  #seen: Seen | undefined;
+  readonly #watches = new Map<string, Closer>();
+  #see: { report: (fact: Fact) => void } | undefined;
 
   constructor(options: LocalOptions) {
     this.#options = options;
-    this.#bootId = options.bootId ?? readBootId();
+    this.sandbox = options.sandbox;
   }
 
   start(spec: SessionSpec): Promise<void> {
     return this.#inTurn(spec.sessionId, async () => {
-      const { store, clock, python, sandbox, agentFile } = this.#options;
-      const known = await store.get(spec.sessionId);
-      if (known && (await this.#current(known))) return;
-      if ('problem' in python) throw new PortalError('start-failed', { message: `${python.problem}.` });
-      const reason = spec.app.kind === 'jupyterlab' ? unfit(python) : undefined;
-      if (reason !== undefined) throw new PortalError('start-failed', { message: `${reason}.` });
-
+      const { store, clock, python, bootId, homesDir, logBytes } = this.#options;
       const directory = this.#directory(spec.sessionId);
-      await this.#makeDirectory(directory);
-      const row: LocalProcess = {
-        sessionId: spec.sessionId,
-        pid: 0,
-        startTime: '',
-        bootId: this.#bootId,
-        directory,
-        createdAt: clock.now(),
-      };
+      const known = await store.get(spec.sessionId);
+      if (known && (await this.#living(known))) return;
+      const reason = 'problem' in python ? python.problem : unfitPython(python, spec.app.kind === 'jupyterlab');
+      if ('problem' in python || reason !== undefined)
+        throw new PortalError('start-failed', { message: `This machine cannot run the session: ${reason}.` });
+      if (!/^[a-z0-9][a-z0-9._-]*$/.test(spec.user.slug))
+        throw new PortalError('start-failed', { detail: { slug: spec.user.slug } });
+      await makePrivate(directory);
+
+      const { sessionId } = spec;
+      const row = { sessionId, pid: 0, startTime: '', bootId, directory, createdAt: clock.now() };
       await store.put(row);
-      this.#report({ sessionId: spec.sessionId, at: clock.now(), kind: 'submitted' });
-      const home = path.join(this.#options.homesDir, spec.user.slug);
-      const pid = await launch({
-        spec,
-        directory,
-        home,
-        python,
-        agentFile,
-        sandbox,
-        logBytes: this.#options.logBytes ?? 1_048_576,
-      });
-      await store.put({ ...row, pid, startTime: statOf(pid)?.startTime ?? '' });
-      this.#report({
-        sessionId: spec.sessionId,
-        at: clock.now(),
-        kind: 'running',
-        node: os.hostname(),
-        jobId: String(pid),
-      });
-      this.#watch(spec.sessionId, directory);
+      this.#report({ sessionId, at: clock.now(), kind: 'submitted' });
+      const home = path.join(homesDir, spec.user.slug);
+      const launched = await launch({ ...this.#options, spec, directory, home, python, logBytes }).catch(
+        async (error: unknown) => {
+          await this.#remove(sessionId, directory);
+          throw error;
+        },
+      );
+      if (launched.state === 'over') return this.#settle(row);
+      const running =
+        launched.state === 'started'
+          ? { ...row, pid: launched.pid, startTime: launched.startTime }
+          : await this.#living(row);
+      if (!running) throw new PortalError('start-failed', { message: 'The session is being started elsewhere.' });
+      await store.put(running);
+      this.#adopt(running);
     });
   }
 
@@ -93,45 +89,33 @@ export class LocalSpawner implements Spawner {
     return this.#inTurn(sessionId, async () => {
       const row = await this.#options.store.get(sessionId);
       if (!row) return;
-      const current = await this.#current(row);
-      if (current) {
-        signalTo(current.pid, 'SIGTERM');
-        if (!(await this.#waitGone(current, how.graceSeconds))) signalTo(current.pid, 'SIGUSR1');
-        if (!(await this.#waitGone(current, 5))) killTree(current.pid);
-        if (!(await this.#waitGone(current, 5))) {
-          throw new PortalError('start-failed', {
-            message: 'Processes of the session do not end.',
-            detail: { sessionId, pid: current.pid },
-          });
-        }
+      const living = await this.#living(row);
+      if (living) {
+        signalTo(living.pid, 'SIGTERM');
+        if (!(await this.#gone(living, how.graceSeconds))) signalTo(living.pid, 'SIGUSR1');
+        if (!(await this.#gone(living, 5))) await this.#killAll(living);
       }
-      await this.#killOrphan(row);
       await this.#settle(row);
     });
   }
 
   observe(see: { report: (fact: Fact) => void; synced: () => void }): { close(): void } {
-    this.#seen = see;
-    void (async () => {
+    this.#see = see;
+    const replay = async (): Promise<void> => {
       for (const row of await this.#options.store.list()) {
-        if (await this.#current(row)) {
-          this.#report({
-            sessionId: row.sessionId,
-            at: this.#options.clock.now(),
-            kind: 'running',
-            node: os.hostname(),
-            jobId: String(row.pid),
-          });
-          this.#watch(row.sessionId, row.directory);
-        } else await this.#settle(row);
+        await this.#inTurn(row.sessionId, async () => {
+          const living = await this.#living(row);
+          if (living) this.#adopt(living);
+          else await this.#settle(row);
+        }).catch((error: unknown) => this.#complain(row.sessionId, error));
       }
-      see.synced();
-    })().catch((error: unknown) => this.#options.log.error({ err: error }, 'local sessions cannot be read'));
+      if (this.#see === see) see.synced();
+    };
+    void replay().catch((error: unknown) => this.#options.log.error({ err: error }, 'local sessions cannot be listed'));
     return {
       close: () => {
-        this.#seen = undefined;
-        for (const one of this.#watched.values()) one.close();
-        this.#watched.clear();
+        if (this.#see === see) this.#see = undefined;
+        for (const sessionId of [...this.#watches.keys()]) this.#unwatch(sessionId);
       },
     };
   }
@@ -141,132 +125,162 @@ export class LocalSpawner implements Spawner {
     want: { tailLines: number; follow: boolean; signal?: AbortSignal },
   ): AsyncIterable<string> {
     const directory = this.#directory(sessionId);
-    yield* await tailLines(directory, logFiles, want.tailLines);
-    if (!want.follow) return;
-    const ended = async (): Promise<boolean> => (await readExit(directory)) !== undefined;
-    yield* followLines(directory, ended, () => this.#options.clock.sleep(500), want.signal);
-  }
-
-  async forget(sessionId: string): Promise<void> {
-    await this.#options.store.remove(sessionId);
-    await rm(this.#directory(sessionId), { recursive: true, force: true });
-  }
-
-  async check(): Promise<SiteHealth> {
-    const { python, homesDir, sessionsDir, sandbox } = this.#options;
-    const reason = 'problem' in python ? python.problem : unfit(python);
-    if (reason !== undefined) return { health: 'down', message: reason };
-    for (const folder of [homesDir, sessionsDir]) {
-      const problem = await access(folder, constants.W_OK | constants.X_OK).then(
-        () => undefined,
-        (error: Error) => error.message,
-      );
-      if (problem !== undefined) return { health: 'down', message: `'${folder}' is not writable (${problem})` };
+    const { lines, reader } = await openLog(directory, logFiles, want.tailLines);
+    try {
+      yield* lines;
+      while (want.follow && want.signal?.aborted !== true) {
+        const ended = await this.#hasEnded(sessionId, directory);
+        yield* await reader.more();
+        if (ended) break;
+        await this.#options.clock.sleep(200, want.signal).catch(() => undefined);
+      }
+      yield* reader.rest();
+    } finally {
+      await reader.close();
     }
-    if (!sandbox.available) return { health: 'degraded', message: `Sessions run without a sandbox: ${sandbox.reason}` };
-    return { health: 'ok', message: null };
+  }
+
+  /** @throws PortalError session-not-ended while the session runs: nobody could stop it afterwards */
+  forget(sessionId: string): Promise<void> {
+    return this.#inTurn(sessionId, async () => {
+      const row = await this.#options.store.get(sessionId);
+      if (row && (await this.#living(row))) throw new PortalError('session-not-ended', { detail: { sessionId } });
+      await this.#remove(sessionId, this.#directory(sessionId));
+    });
+  }
+
+  check(): Promise<SiteHealth> {
+    const { python, sandbox, homesDir, sessionsDir } = this.#options;
+    return checkSurroundings({ python, sandbox, folders: [homesDir, sessionsDir] });
   }
 
   // ---- private
 
+  /** @throws PortalError session-not-found for what is no session id: it becomes a path */
   #directory(sessionId: string): string {
+    if (!/^[a-z2-7]{16}$/.test(sessionId)) throw new PortalError('session-not-found', { detail: { sessionId } });
     return path.join(this.#options.sessionsDir, sessionId);
   }
 
-  async #makeDirectory(directory: string): Promise<void> {
-    try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      throw new PortalError('start-failed', {
-        message: `The data directory cannot be written (${(error as Error).message}).`,
-        cause: error,
-      });
-    }
+  async #remove(sessionId: string, directory: string): Promise<void> {
+    this.#unwatch(sessionId);
+    await this.#options.store.remove(sessionId);
+    await rm(directory, { recursive: true, force: true });
   }
 
   /** The living parent of a row; a row that recorded only the intent is completed from what the parent wrote. */
-  async #current(row: LocalProcess): Promise<LocalProcess | undefined> {
-    if (isAlive(row, this.#bootId)) return row;
-    if (row.pid !== 0 || row.bootId !== this.#bootId) return undefined;
+  async #living(row: LocalProcess): Promise<LocalProcess | undefined> {
+    const { bootId, store } = this.#options;
+    if (isAlive(row, bootId)) return row;
+    if (row.pid !== 0 || row.bootId !== bootId) return undefined;
     const written = await readProcess(row.directory);
     if (!written?.startTime) return undefined;
     const completed = { ...row, pid: written.pid, startTime: written.startTime };
-    await this.#options.store.put(completed);
-    return isAlive(completed, this.#bootId) ? completed : undefined;
+    if (!isAlive(completed, bootId)) return undefined;
+    await store.put(completed);
+    return completed;
   }
 
-  /** Only where the parent itself was killed and there is no sandbox: the agent below may still live. */
-  async #killOrphan(row: LocalProcess): Promise<void> {
-    const written = await readProcess(row.directory);
-    if (!written?.agent || !written.agentStartTime || row.bootId !== this.#bootId) return;
-    if (isAlive({ pid: written.agent, startTime: written.agentStartTime, bootId: row.bootId }, this.#bootId))
-      killTree(written.agent);
+  #adopt(row: LocalProcess): void {
+    const { clock } = this.#options;
+    const { sessionId } = row;
+    this.#report({ sessionId, at: clock.now(), kind: 'running', node: os.hostname(), jobId: String(row.pid) });
+    if (this.#watches.has(sessionId)) return;
+    const look = (): void =>
+      void this.#inTurn(sessionId, async () => {
+        if (!this.#watches.has(sessionId)) return;
+        if ((await readExit(row.directory)) !== undefined || !isAlive(row, this.#options.bootId))
+          await this.#settle(row);
+      }).catch((error: unknown) => this.#complain(sessionId, error));
+    this.#watches.set(sessionId, watchExit(row.directory, clock, look));
+    look();
   }
 
+  #unwatch(sessionId: string): void {
+    void this.#watches.get(sessionId)?.close();
+    this.#watches.delete(sessionId);
+  }
+
+  /** Makes sure that nothing is left, then tells the end. */
   async #settle(row: LocalProcess): Promise<void> {
+    const { bootId, clock } = this.#options;
     const exit = await readExit(row.directory);
-    this.#watched.get(row.sessionId)?.close();
-    this.#watched.delete(row.sessionId);
-    const at = this.#options.clock.now();
-    this.#report(exit ? endedFact(row.sessionId, exit) : lostFact(row.sessionId, at, row.bootId !== this.#bootId));
-    await rm(path.join(row.directory, 'tmp'), { recursive: true, force: true });
+    // Who wrote the record had ended all that was below before.
+    if (!exit) await this.#endRemains(row);
+    this.#unwatch(row.sessionId);
+    this.#report(exit ? endedFact(row.sessionId, exit) : lostFact(row.sessionId, clock.now(), row.bootId !== bootId));
+    await rm(tmpOf(row.directory), { recursive: true, force: true }).catch((error: unknown) =>
+      this.#complain(row.sessionId, error),
+    );
   }
 
-  /** Tells the end as soon as exit.json appears; a slow poll finds a parent that was killed. */
-  #watch(sessionId: string, directory: string): void {
-    if (this.#watched.has(sessionId)) return;
-    let timer: { close(): void } | undefined;
-    let watcher: FSWatcher | undefined;
-    const look = async (): Promise<void> => {
-      const row = await this.#options.store.get(sessionId);
-      if (!row || !this.#watched.has(sessionId)) return;
-      if ((await readExit(directory)) !== undefined || !(await this.#current(row))) await this.#settle(row);
-    };
-    const quiet = (): void =>
-      void look().catch((error: unknown) =>
-        this.#options.log.warn({ err: error, session: sessionId }, 'cannot look at a session'),
-      );
-    const poll = (): void => {
-      quiet();
-      timer = this.#options.clock.after(3000, poll);
-    };
-    timer = this.#options.clock.after(3000, poll);
-    try {
-      watcher = watch(directory, { persistent: false }, (_event, name) => name === 'exit.json' && quiet());
-    } catch {
-      // The poll finds it.
-    }
-    this.#watched.set(sessionId, {
-      close: () => {
-        timer?.close();
-        watcher?.close();
-      },
-    });
+  /** Last resort for a parent that does not answer: children first, since their ends must not be adopted by anybody else. */
+  async #killAll(row: LocalProcess): Promise<void> {
+    signalTo(row.pid, 'SIGSTOP');
+    await endRemains(() => descendantsOf(row.pid), this.#options.clock);
+    signalTo(row.pid, 'SIGKILL');
+    if (!(await this.#gone(row, 5))) throw stays(row.sessionId, [row.pid]);
   }
 
-  async #waitGone(row: LocalProcess, seconds: number): Promise<boolean> {
+  async #endRemains(row: LocalProcess): Promise<void> {
+    const written = await readProcess(row.directory);
+    const find = (): number[] => remainsOf(row, written, this.#options.bootId);
+    if (!(await endRemains(find, this.#options.clock))) throw stays(row.sessionId, find());
+    await removeGroups(this.#options.places, row.sessionId);
+  }
+
+  /** Waits in real time: it is the kernel that is waited for. */
+  async #gone(row: LocalProcess, seconds: number): Promise<boolean> {
     const until = performance.now() + seconds * 1000;
-    while (isAlive(row, this.#bootId)) {
+    while (isAlive(row, this.#options.bootId)) {
       if (performance.now() >= until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return true;
   }
 
+  async #hasEnded(sessionId: string, directory: string): Promise<boolean> {
+    if ((await readExit(directory)) !== undefined) return true;
+    if (this.#queues.has(sessionId)) return false; // it is just being started or stopped
+    const row = await this.#options.store.get(sessionId);
+    return !row || !(await this.#living(row));
+  }
+
   #report(fact: Fact): void {
-    this.#seen?.report(fact);
+    this.#see?.report(fact);
+  }
+
+  #complain(sessionId: string, error: unknown): void {
+    this.#options.log.warn({ err: error, session: sessionId }, 'a local session cannot be looked after');
   }
 
   /** One thing at a time for a session: a stop never overtakes its start. */
   #inTurn<T>(sessionId: string, work: () => Promise<T>): Promise<T> {
     const before = this.#queues.get(sessionId) ?? Promise.resolve();
-    const mine = before.catch(() => undefined).then(work);
+    const mine = before.then(work);
     const settled = mine
-      .catch(() => undefined)
+      .then(
+        () => undefined,
+        () => undefined,
+      )
       .then(() => {
         if (this.#queues.get(sessionId) === settled) this.#queues.delete(sessionId);
       });
     this.#queues.set(sessionId, settled);
     return mine;
+  }
+}
+
+const stays = (sessionId: string, pids: number[]): PortalError =>
+  new PortalError('internal', { message: 'Processes of the session do not end.', detail: { sessionId, pids } });
+
+async function makePrivate(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new PortalError('start-failed', {
+      message: `The data directory cannot be written (${(error as Error).message}).`,
+      cause: error,
+    });
   }
 }
