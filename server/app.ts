@@ -135,9 +135,9 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
     const entries = new Entries({ db, clock, isValid: (loginId) => logins.isValid(loginId) });
 
     // ---- sessions
-    const local = await makeLocalSite(settings, db, clock, log, packageRoot);
+    const local = await makeLocalSite({ settings, db, clock, log, packageRoot });
     const siteRegistry = new SiteRegistry(
-      sites.map((site) => ({ site, spawner: local.spawner, agentUrl: site.agentUrl ?? settings.agentUrl.origin })),
+      sites.map((site) => ({ site, spawner: local, agentUrl: site.agentUrl ?? settings.agentUrl.origin })),
       clock,
     );
     const endedListeners = new Set<(what: Ended) => void>();
