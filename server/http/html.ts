@@ -37,6 +37,7 @@ input{width:100%;padding:10px 12px;margin:0 0 16px;font:inherit;color:inherit;ba
 .bad{color:var(--bad);font-weight:600}pre{overflow:auto;padding:12px;background:var(--paper);border:1px solid var(--line);border-radius:4px;font-size:13px}
 @media(max-width:600px){main{margin:0;border-width:1px 0;border-radius:0;padding:24px 16px}}`;
 
+const styleTag = new Html(`<style>${style}</style>`);
 const styleHash = createHash('sha256').update(style).digest('base64');
 
 export interface Page {
@@ -63,9 +64,7 @@ export function sendPage(response: ServerResponse, page: Page): void {
         <meta name="viewport" content="width=device-width,initial-scale=1" />
         <title>${page.title} - Linkspan</title>
         ${new Html(refresh)}
-        <style>
-          ${new Html(style)}
-        </style>
+        ${styleTag}
       </head>
       <body>
         <header><a href="${page.home}">Linkspan</a></header>

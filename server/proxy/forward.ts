@@ -72,6 +72,12 @@ export function makeEngine(): Engine {
     });
   });
 
+  // Without a listener http-proxy throws what a broken websocket leaves behind, and the process would end.
+  proxy.on('error', (error, _request, peer) => {
+    if (peer && 'writeHead' in peer) peer.destroy();
+    else if (peer) refuseUpgrade(peer as Duplex, toRefusal(error));
+  });
+
   const web: Engine['web'] = (request, response, target, failed) => {
     targets.set(request, target);
     const attempt = (mayRetry: boolean): void => {
