@@ -1,6 +1,6 @@
 // What a cell of one person can reach: each refusal with a positive control that the same thing works outside.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, readlink, rename, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -153,6 +153,29 @@ test('nothing of the system can be written, no capability is left, no set-user-I
     'home OK',
     "{'CapEff': '0000000000000000', 'CapPrm': '0000000000000000', 'CapBnd': '0000000000000000', 'NoNewPrivs': '1'} 1000 1000",
   ]);
+});
+
+test("the kernel's switches cannot be set, not even from another namespace inside", async () => {
+  const walk = `
+import os
+for root, dirs, files in os.walk("/proc"):
+    if root == "/proc":
+        dirs[:] = [name for name in dirs if not name.isdigit() and name not in ("self", "thread-self", "pressure")]
+    for name in files:
+        try:
+            os.close(os.open(os.path.join(root, name), os.O_WRONLY))
+            print("writable", os.path.join(root, name), flush=True)
+        except OSError:
+            pass
+print("walked", flush=True)
+`;
+  if (process.getuid?.() === 0) await access('/proc/sys/kernel/core_pattern', constants.W_OK); // the control
+  const nested = 'umount /proc/sys; mount -t proc proc /proc; test -w /proc/sys/kernel/core_pattern && echo writable';
+  const lines = await inside(
+    `import subprocess\nsubprocess.run([sys.executable, "-c", ${JSON.stringify(walk)}])\n` +
+      `print(subprocess.run(["unshare", "-Urmpf", "sh", "-c", ${JSON.stringify(nested)}], capture_output=True, text=True).stdout, "end", flush=True)`,
+  );
+  expect(lines).toEqual(['walked', ' end']);
 });
 
 test('names, certificates and time zone work inside, and the portal on loopback can be reached', async () => {
