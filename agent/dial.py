@@ -5,7 +5,7 @@ import os
 import socket
 from urllib.parse import unquote, urlsplit
 
-from .http1 import parse_head
+from .http1 import parse_head, quiet_future
 
 
 class Portal:
@@ -69,7 +69,7 @@ class Connect(asyncio.Protocol):
         if credentials:
             lines.append("Proxy-Authorization: Basic " + base64.b64encode(credentials.encode()).decode())
         self.request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-        self.ready = asyncio.get_running_loop().create_future()
+        self.ready = quiet_future()
         self.answer = bytearray()
 
     def connection_made(self, transport):

@@ -5,6 +5,13 @@ import json
 ANSWER_BYTES = 65536
 
 
+def quiet_future():
+    """A future whose exception may stay unasked for: the one who waited may have left."""
+    future = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
 def parse_head(head):
     """(status, headers with lower-case names); status 0 when this is no HTTP answer."""
     lines = head.decode("latin-1").split("\r\n")
@@ -59,7 +66,7 @@ class Exchange(asyncio.Protocol):
 
     def __init__(self, request):
         self.request = request
-        self.answer = asyncio.get_running_loop().create_future()
+        self.answer = quiet_future()
         self.data = bytearray()
 
     def connection_made(self, transport):

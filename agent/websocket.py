@@ -6,7 +6,7 @@ import hashlib
 import os
 import struct
 
-from .http1 import body_of, parse_head
+from .http1 import body_of, parse_head, quiet_future
 from .wire import MESSAGE_BYTES, SEND_BUFFER_BYTES, ProtocolError
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -24,7 +24,7 @@ class Refused(Exception):
 class Websocket(asyncio.Protocol):
     def __init__(self, host, path, headers):
         loop = asyncio.get_running_loop()
-        self.opened = loop.create_future()
+        self.opened = quiet_future()
         self.closed = loop.create_future()
         self.on_message = None
         self.on_writable = None

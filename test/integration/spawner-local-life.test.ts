@@ -199,7 +199,7 @@ test('the agent gets its settings and nothing of the environment of the server',
   site = await localSite();
   const spec = specOf('print(json.dumps(settings), flush=True)', {
     walltimeSeconds: 77,
-    env: { OMP_NUM_THREADS: '2', HOME: '/', LINKSPAN_URL: 'http://elsewhere' },
+    env: { OMP_NUM_THREADS: '2', HOME: '/', LINKSPAN_URL: 'http://elsewhere', LINKSPAN_ODD: '1' },
   });
   await site.spawner.start(spec);
   await site.ended(spec.sessionId);
@@ -221,5 +221,6 @@ test('the agent gets its settings and nothing of the environment of the server',
   });
   expect(JSON.parse(seen['LINKSPAN_APP'] ?? '')).toMatchObject({ kind: 'argv', rootDir: '/home/ada-00000001' });
   expect(seen['PATH']?.split(':')[0]).toMatch(/bin$/);
+  expect(seen).not.toHaveProperty('LINKSPAN_ODD');
   expect(seen).not.toHaveProperty('SECRET_OF_SERVER');
 });

@@ -68,8 +68,8 @@ export interface LocalSite {
   close(): Promise<void>;
 }
 
-export async function localSite(more: Partial<LocalSettings> = {}): Promise<LocalSite> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'ls-local-'));
+export async function localSite(more: Partial<LocalSettings> = {}, below = os.tmpdir()): Promise<LocalSite> {
+  const folder = await mkdtemp(path.join(below, 'ls-local-'));
   const store = memoryStore();
   const closers: (() => void)[] = [];
   const made = async (over: Partial<LocalSettings>): Promise<{ spawner: LocalSpawner; facts: Fact[] }> => {

@@ -38,7 +38,7 @@ export function cgroupPlaces(mountinfo: string, own: string): Place[] {
     // In a container the path may be told as seen from outside; then the mount is our own group.
     const within = root === '/' || group.at.startsWith(`${root}/`) || group.at === root;
     const at = within && root !== '/' ? group.at.slice(root.length) || '/' : within ? group.at : '/';
-    if (kind === 'cgroup') places.push({ version: 1, controllers, directory: path.join(mount, at) });
+    if (kind === 'cgroup') places.push({ version: 1, controllers, directory: path.resolve(mount, `.${at}`) });
     else if (at !== '/') places.push({ version: 2, controllers, directory: path.dirname(path.join(mount, at)) });
   }
   return places;

@@ -36,11 +36,13 @@ export async function askPython(executable: string): Promise<PythonFacts> {
     const { stdout } = await run(executable, ['-I', '-c', question], { timeout: 20_000 });
     return JSON.parse(stdout) as PythonFacts;
   } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    const { code, stderr, message } = error as NodeJS.ErrnoException & { stderr?: string };
+    const missing = code === 'ENOENT';
+    const said = stderr?.trim().split('\n').at(-1) || message.split('\n')[0];
     throw new Error(
       missing
         ? `Python '${executable}' does not exist; run npm start once so that setup makes it, or name another in the setting 'python'`
-        : `Python '${executable}' does not work (${(error as Error).message.split('\n').slice(0, 3).join(' ')}); name another, 3.10 or newer, in the setting 'python'`,
+        : `Python '${executable}' does not work (${said}); name another, 3.10 or newer, in the setting 'python'`,
       { cause: error },
     );
   }

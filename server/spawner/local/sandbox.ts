@@ -26,6 +26,8 @@ export interface View {
 export const inside = { agent: '/opt/linkspan/agent.py', private: '/run/linkspan' } as const;
 
 const systemFolders = ['/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+/** Root may set the kernel's switches here without any capability, and a sandbox that root started belongs to root outside. */
+const kernelFolders = ['/proc/sys', '/proc/sysrq-trigger', '/proc/irq', '/proc/bus'];
 /** Nothing with a key in it: /etc/ssl/private and /etc/pki/tls/private belong to root, and so does a sandbox that root started. */
 const etcEntries = [
   'alternatives',
@@ -63,7 +65,8 @@ export function sandboxArguments(view: View, withInfo: boolean): string[] {
     ['--ro-bind', '/usr', '/usr', ...folders],
     etcEntries.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ownEtc.flatMap((name) => ['--ro-bind', path.join(view.etc, name), `/etc/${name}`]),
-    ['--proc', '/proc', '--dev', '/dev', '--perms', '0700', '--tmpfs', inside.private],
+    ['--proc', '/proc', ...kernelFolders.flatMap((name) => ['--ro-bind-try', name, name])],
+    ['--dev', '/dev', '--perms', '0700', '--tmpfs', inside.private],
     pythonFolders(view.python).flatMap((folder) => ['--ro-bind', folder, folder]),
     ['--ro-bind', view.agentFile, inside.agent, '--bind', view.tmp, '/tmp'],
     ['--bind', view.home.host, view.home.inside, '--remount-ro', '/', '--chdir', view.home.inside, '--'],

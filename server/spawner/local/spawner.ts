@@ -115,7 +115,7 @@ export class LocalSpawner implements Spawner {
     return {
       close: () => {
         if (this.#see === see) this.#see = undefined;
-        for (const sessionId of [...this.#watches.keys()]) this.#unwatch(sessionId);
+        for (const sessionId of this.#watches.keys()) this.#unwatch(sessionId);
       },
     };
   }
@@ -127,8 +127,12 @@ export class LocalSpawner implements Spawner {
     const directory = this.#directory(sessionId);
     const { lines, reader } = await openLog(directory, logFiles, want.tailLines);
     try {
+      if (!want.follow) {
+        yield* want.tailLines === 0 ? [] : [...lines, ...reader.rest()].slice(-want.tailLines);
+        return;
+      }
       yield* lines;
-      while (want.follow && want.signal?.aborted !== true) {
+      while (want.signal?.aborted !== true) {
         const ended = await this.#hasEnded(sessionId, directory);
         yield* await reader.more();
         if (ended) break;
