@@ -345,7 +345,9 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       await new Promise<void>((resolve, reject) =>
         server.once('error', reject).listen(config.metrics.port, '127.0.0.1', resolve),
       );
-      closers.push(() => void server.close().closeAllConnections());
+      closers.push(() => {
+        server.close().closeAllConnections();
+      });
     }
     const control = await serveControl({ path: socketPath, sessions, iam: iam?.router, log });
     closers.push(() => control.close());

@@ -33,6 +33,6 @@ if (wanted('server')) {
 }
 if (wanted('agent')) {
   mkdirSync(dist, { recursive: true });
-  await buildAgent(path.join(dist, 'agent.py'));
+  buildAgent(path.join(dist, 'agent.py'));
 }
 if (wanted('web')) run('vite/bin/vite.js', ['build', '--config', 'web/vite.config.ts', '--logLevel', 'warn']);

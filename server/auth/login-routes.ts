@@ -82,7 +82,10 @@ export function makeLoginRoutes(options: LoginRoutesOptions): Router {
       const login = await logins.create(user, answer, { address, userAgent: request.get('user-agent') ?? '' });
       await audit({ action: 'login', userId: user.id, loginId: login.id, address });
       response.append('Set-Cookie', cookies.set('ls-login', login.secret, 7 * 86_400));
-      if (publicUrl.protocol !== 'http:') return void response.set('Cache-Control', 'no-store').redirect(303, toPath);
+      if (publicUrl.protocol !== 'http:') {
+        response.set('Cache-Control', 'no-store').redirect(303, toPath);
+        return;
+      }
       // On http some browsers refuse __Host-: the next hop looks whether it has come and falls back once.
       const ticket = secret();
       fallbacks.set(ticket, login.secret);

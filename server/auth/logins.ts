@@ -168,8 +168,11 @@ export class Logins {
     const { clock, idleSeconds, recheckSeconds, policy, db } = this.#options;
     if (row.endedAt !== null) return undefined;
     const now = clock.now();
-    if (row.endsAt <= now) return void (await this.#end(row, 'expired'));
-    if (row.seenAt + idleSeconds * 1000 <= now) return void (await this.#end(row, 'idle'));
+    const over = row.endsAt <= now ? 'expired' : row.seenAt + idleSeconds * 1000 <= now ? 'idle' : undefined;
+    if (over) {
+      await this.#end(row, over);
+      return undefined;
+    }
     if (row.iamOkAt + recheckSeconds * 1000 <= now) {
       await this.#recheck(row);
       const again = await this.#row(row.id);

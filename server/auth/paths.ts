@@ -3,12 +3,7 @@
  * @returns the path, or '/' when it is anything else
  */
 export function safePath(text: unknown): string {
-  if (
-    typeof text !== 'string' ||
-    text.length > 2000 ||
-    !/^\/(?![/\\])/.test(text) ||
-    /[\u0000-\u001f\u007f\\]/.test(text)
-  )
+  if (typeof text !== 'string' || text.length > 2000 || !/^\/(?![/\\])/.test(text) || /[\p{Cc}\\]/u.test(text))
     return '/';
   try {
     const url = new URL(text, 'http://x.invalid');

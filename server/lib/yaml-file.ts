@@ -16,7 +16,7 @@ export class FileError extends Error {
 export interface YamlFile<T> {
   value: T;
   /** @returns `file:line:column` of a path, for mistakes that only several files together show */
-  at(path: readonly PropertyKey[]): string;
+  at: (path: readonly PropertyKey[]) => string;
 }
 
 /**
@@ -37,7 +37,7 @@ export function readYaml<T>(file: string, schema: z.ZodType<T>): YamlFile<T> {
 
 export interface ParsedYaml {
   data: unknown;
-  at(path: readonly PropertyKey[], ofKey?: boolean): string;
+  at: (path: readonly PropertyKey[], ofKey?: boolean) => string;
 }
 
 /** @throws FileError for text that is no YAML, or has a key twice */

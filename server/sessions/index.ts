@@ -262,7 +262,7 @@ export class Sessions {
 
   async #tellDeadline(id: string): Promise<void> {
     const session = await this.store.find(id);
-    if (session?.endsAt == null || session.spec.walltimeSeconds === null) return;
+    if (!session || session.endsAt === null || session.spec.walltimeSeconds === null) return;
     this.#options.tellAgent(id, {
       kind: 'deadline',
       at: session.endsAt,

@@ -50,9 +50,7 @@ export function SessionPage({ id }: { id: string }) {
       <Text size="sm" className="dim" mb="md">
         {[data.site.title, data.profile.title, data.resources, data.node].filter(Boolean).join(' · ')}
       </Text>
-      <div className="hidden" role="status">
-        {stateWord(data.state)}
-      </div>
+      <output className="hidden">{stateWord(data.state)}</output>
       <section className="card" style={{ marginBottom: 16 }}>
         {isEnd(data.state) || data.state === 'stopping' || data.state === 'lost' ? (
           <Text mb="md" role={failed ? 'alert' : undefined} style={{ minHeight: 48 }}>

@@ -34,11 +34,11 @@ export function Shell({ me, live, children }: { me?: Me; live?: boolean; childre
         </Group>
       </header>
       {live === false && (
-        <div className="shell" role="status">
+        <output className="shell">
           <Text size="sm" className="state state-lost" mt="sm">
             {t('live.lost')}
           </Text>
-        </div>
+        </output>
       )}
       <main
         id="content"
