@@ -84,8 +84,8 @@ c.ServerApp.allow_root = os.geteuid() == 0  # uid 0 inside a container
 c.ServerApp.certfile = ""
 c.ServerApp.keyfile = ""
 c.ServerApp.client_ca = ""
-# Not needed here, and each costs start time: language servers, the addresses of the classic notebook.
-c.ServerApp.jpserver_extensions = {"jupyter_lsp": False, "notebook_shim": False}
+# Addresses of the classic notebook: nothing here asks for them, and they cost start time.
+c.ServerApp.jpserver_extensions = {"notebook_shim": False}
 
 c.KernelManager.transport = "ipc"
 

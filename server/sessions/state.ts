@@ -8,6 +8,9 @@ import { causeWords, stateWords } from './words.ts';
 /** How long a tunnel may be away before the session counts as lost. */
 export const tunnelGraceMs = 60_000;
 
+/** How long the first tunnel may take before a start shows as connecting. */
+const dialMs = 3000;
+
 export interface Derived {
   state: SessionState;
   cause: Cause | null;
@@ -34,7 +37,11 @@ export function deriveState(situation: Situation, now: number): Derived {
     if (app?.phase === 'ending') return live('stopping', 'The time is up: documents are saved, then the session ends.');
     return live('starting');
   }
-  if (situation.enrolledAt !== undefined) return live('connecting');
+  if (situation.enrolledAt !== undefined) {
+    // The agent starts the application while it dials, so a tunnel in good time is no phase of its own.
+    const lookAgainAt = situation.enrolledAt + dialMs;
+    return now < lookAgainAt ? { ...live('starting'), lookAgainAt } : live('connecting');
+  }
   return live(spawnerState(situation), situation.spawner?.message);
 }
 

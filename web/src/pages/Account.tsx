@@ -4,6 +4,7 @@ import { useEffect } from 'react';
 import type { Me } from '../../../contract/api.ts';
 import { api } from '../api.ts';
 import { t } from '../messages/en.ts';
+import { browserName } from '../browser-name.ts';
 import { Failure } from '../parts/Failure.tsx';
 import { absolute, ago, useNow } from '../time.ts';
 
@@ -45,7 +46,7 @@ export function Account({ me }: { me: Me }) {
               <Group justify="space-between" wrap="nowrap">
                 <div style={{ minWidth: 0 }}>
                   <Text size="sm" truncate title={login.userAgent}>
-                    {login.userAgent || login.address}
+                    {browserName(login.userAgent) || login.address}
                   </Text>
                   <Text size="sm" className="dim" title={absolute(login.seenAt)}>
                     {login.address} · {t('account.seen')} {ago(login.seenAt, now)}{' '}

@@ -58,7 +58,7 @@ function ThemeMenu() {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <UnstyledButton p={8} aria-label={t('theme.label')}>
+        <UnstyledButton p={8} style={{ lineHeight: 0 }} aria-label={t('theme.label')}>
           <IconSun size={20} aria-hidden />
         </UnstyledButton>
       </Menu.Target>
