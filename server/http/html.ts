@@ -1,4 +1,4 @@
-// Pages that the server makes itself: small, without scripts, light and dark, readable without the page's assets.
+// Pages that the server makes itself: small, without scripts (but for a form that sends itself), light and dark, readable without the page's assets.
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 
@@ -51,10 +51,22 @@ export interface Page {
   home: string;
   /** Origins that the page's form may lead to. */
   formTargets?: string[];
+  /** The page's form is sent without a click; where scripts are off its button is there. */
+  submitsItself?: boolean;
 }
 
-/** Sends a page with its own strict policy: no script at all. */
-export function sendPage(response: ServerResponse, page: Page): void {
+const submit = 'document.forms[0].submit()';
+const submitTag = new Html(`<script>${submit}</script>`);
+const submitHash = createHash('sha256').update(submit).digest('base64');
+
+export interface RenderedPage {
+  status: number;
+  headers: Record<string, string | string[]>;
+  text: string;
+}
+
+/** @returns a page with its own strict policy */
+export function renderPage(page: Page): RenderedPage {
   const refresh =
     page.refreshSeconds === undefined ? '' : `<meta http-equiv="refresh" content="${page.refreshSeconds}">`;
   const text = html`<!doctype html>
@@ -69,16 +81,23 @@ export function sendPage(response: ServerResponse, page: Page): void {
       <body>
         <header><a href="${page.home}">Linkspan</a></header>
         <main>${page.body}</main>
+        ${page.submitsItself === true ? submitTag : ''}
       </body>
     </html> `.text;
-  response.writeHead(page.status, {
+  const headers = {
     'Content-Type': 'text/html; charset=utf-8',
-    'Content-Length': Buffer.byteLength(text),
+    'Content-Length': String(Buffer.byteLength(text)),
     'Cache-Control': 'no-store',
-    'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${styleHash}'; form-action 'self'${(page.formTargets ?? []).map((target) => ` ${target}`).join('')}; frame-ancestors 'none'; base-uri 'none'`,
+    'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${styleHash}'${page.submitsItself === true ? `; script-src 'sha256-${submitHash}'` : ''}; form-action 'self'${(page.formTargets ?? []).map((target) => ` ${target}`).join('')}; frame-ancestors 'none'; base-uri 'none'`,
     'X-Content-Type-Options': 'nosniff',
     'Referrer-Policy': 'no-referrer',
     ...page.headers,
-  });
+  };
+  return { status: page.status, headers, text };
+}
+
+export function sendPage(response: ServerResponse, page: Page): void {
+  const { status, headers, text } = renderPage(page);
+  response.writeHead(status, headers);
   response.end(text);
 }

@@ -1,9 +1,9 @@
 // The embedded issuer (node-oidc-provider): a real OpenID provider for the default set-up. The portal treats it like any other.
 import { Router, type Request } from 'express';
-import { Provider, type Configuration } from 'oidc-provider';
+import { Provider, type Configuration, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Database } from '../db/open.ts';
 import type { Seal } from '../db/seal.ts';
-import { html, sendPage } from '../http/html.ts';
+import { html, renderPage, type Page } from '../http/html.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { makeAccounts } from './accounts.ts';
@@ -30,6 +30,14 @@ export interface Iam {
   clientSecret: string;
   /** Filled at the very first start only. */
   fresh: { username: string; password: string }[];
+}
+
+/** Through the provider's own context: it adds its cookies afterwards. */
+function put(context: KoaContextWithOIDC, page: Page): void {
+  const { status, headers, text } = renderPage(page);
+  context.status = status;
+  context.set(headers);
+  context.body = text;
 }
 
 export async function makeIam(options: IamOptions): Promise<Iam> {
@@ -93,6 +101,8 @@ export async function makeIam(options: IamOptions): Promise<Iam> {
     },
     issueRefreshToken: () => Promise.resolve(true),
     rotateRefreshToken: true,
+    // The portal's logins have their own ends, and revoke their tokens when they are ended.
+    expiresWithSession: () => false,
     features: {
       devInteractions: { enabled: false },
       revocation: { enabled: true },
@@ -101,13 +111,13 @@ export async function makeIam(options: IamOptions): Promise<Iam> {
         // Confirmed by the portal already: the form sends itself.
         logoutSource: (context, form) => {
           const id = /value="([^"]*)"/.exec(form)?.[1] ?? '';
-          context.respond = false;
-          sendPage(context.res, {
+          put(context, {
             status: 200,
             title: 'Log out',
             home: portal,
             formTargets: [portal],
-            body: html`<h1>Log out here too?</h1>
+            submitsItself: true,
+            body: html`<h1>Logging out</h1>
               <form id="op.logoutForm" method="post" action="/iam/session/end/confirm">
                 <input type="hidden" name="xsrf" value="${id}" /><input
                   type="hidden"
@@ -129,8 +139,7 @@ export async function makeIam(options: IamOptions): Promise<Iam> {
       RefreshToken: 8 * 86_400,
     },
     renderError: (context, out) => {
-      context.respond = false;
-      sendPage(context.res, {
+      put(context, {
         status: context.status,
         title: 'Log in',
         home: portal,

@@ -15,20 +15,29 @@ export interface LoginPageOptions {
   formTargets: string[];
 }
 
+interface Problem {
+  status: number;
+  message: string;
+  retryAfterSeconds?: number | undefined;
+}
+
+const windowSeconds = 60;
+
 /** Ten wrong passwords a minute per account and address, thirty per address. */
 export function makeLoginPage({ provider, accounts, portal, addressOf, formTargets }: LoginPageOptions): Router {
-  const byAccount = new RateLimiterMemory({ points: 10, duration: 60 });
-  const byAddress = new RateLimiterMemory({ points: 30, duration: 60 });
+  const byAccount = new RateLimiterMemory({ points: 10, duration: windowSeconds });
+  const byAddress = new RateLimiterMemory({ points: 30, duration: windowSeconds });
   const router = Router();
 
-  const show = (response: Response, uid: string, username: string, problem?: string): void =>
+  const show = (response: Response, uid: string, username: string, problem?: Problem): void =>
     sendPage(response, {
-      status: problem === undefined ? 200 : 401,
+      status: problem?.status ?? 200,
+      headers: problem?.retryAfterSeconds === undefined ? {} : { 'Retry-After': String(problem.retryAfterSeconds) },
       title: 'Log in',
       home: portal,
       formTargets,
       body: html`<h1>Log in</h1>
-        ${problem === undefined ? '' : html`<p class="bad" role="alert">${problem}</p>`}
+        ${problem === undefined ? '' : html`<p class="bad" role="alert">${problem.message}</p>`}
         <form method="post" action="/iam/interaction/${uid}">
           <label for="username">Name</label>
           <input
@@ -99,9 +108,7 @@ export function makeLoginPage({ provider, accounts, portal, addressOf, formTarge
       const password = typeof body['password'] === 'string' ? body['password'] : '';
       const address = addressOf(request);
       const account = await attempt(username, password, address);
-      if (account === 'limited')
-        return show(response, uid, username, 'Too many attempts. Wait a minute and try again.');
-      if (!account) return show(response, uid, username, 'Name or password is wrong.');
+      if (!account) return show(response, uid, username, { status: 401, message: 'Name or password is wrong.' });
       await provider.interactionFinished(
         request,
         response,
@@ -109,15 +116,20 @@ export function makeLoginPage({ provider, accounts, portal, addressOf, formTarge
         { mergeWithLastSubmission: false },
       );
     } catch (error) {
+      if (error instanceof PortalError && error.code === 'rate-limited')
+        return show(response, String(request.params['uid']), '', error);
       refuse(response, error);
     }
   });
 
+  /** Counts first and gives back after a right password: many attempts at once cannot pass the limit together. */
   const attempt = async (username: string, password: string, address: string) => {
-    const used = await Promise.all([byAccount.get(`${username} ${address}`), byAddress.get(address)]);
-    if ((used[0]?.consumedPoints ?? 0) >= 10 || (used[1]?.consumedPoints ?? 0) >= 30) return 'limited';
+    const key = `${username} ${address}`;
+    const counted = await Promise.allSettled([byAccount.consume(key), byAddress.consume(address)]);
+    if (counted.some(({ status }) => status === 'rejected'))
+      throw new PortalError('rate-limited', { retryAfterSeconds: windowSeconds });
     const account = await accounts.check(username, password);
-    if (!account) await Promise.allSettled([byAccount.consume(`${username} ${address}`), byAddress.consume(address)]);
+    if (account) await Promise.all([byAccount.delete(key), byAddress.reward(address)]);
     return account;
   };
   return router;

@@ -5,7 +5,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
 import { statOf } from '../../server/spawner/local/processes.ts';
-import { localSite, specOf, until, type LocalSite } from '../kit/local-site.ts';
+import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
+import { until } from '../kit/until.ts';
 
 let site: LocalSite | undefined;
 let server: ChildProcess | undefined;

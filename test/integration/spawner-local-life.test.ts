@@ -5,7 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { descendantsOf, statOf } from '../../server/spawner/local/processes.ts';
-import { localSite, specOf, until, type LocalSite } from '../kit/local-site.ts';
+import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
+import { until } from '../kit/until.ts';
 
 let site: LocalSite | undefined;
 afterEach(async () => {

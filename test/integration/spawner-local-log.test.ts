@@ -2,7 +2,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { localSite, specOf, until, type LocalSite } from '../kit/local-site.ts';
+import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
+import { until } from '../kit/until.ts';
 
 let site: LocalSite | undefined;
 afterEach(async () => {

@@ -5,7 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { until } from '../kit/local-site.ts';
+import {} from '../kit/local-site.ts';
+import { until } from '../kit/until.ts';
 
 const parentFile = fileURLToPath(new URL('../../server/spawner/local/parent.py', import.meta.url));
 let folder: string;

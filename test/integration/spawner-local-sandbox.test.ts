@@ -6,7 +6,8 @@ import net from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { descendantsOf } from '../../server/spawner/local/processes.ts';
-import { localSite, specOf, until, type LocalSite } from '../kit/local-site.ts';
+import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
+import { until } from '../kit/until.ts';
 
 let site: LocalSite;
 const closers: (() => void)[] = [];

@@ -1,4 +1,5 @@
 // A local site in temporary folders: real bubblewrap, real processes, the stand-in agent. All ends with close().
+import { until } from './until.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -44,16 +45,6 @@ export const specOf = (program: string, more: Partial<SessionSpec> = {}): Sessio
   enrol: { url: 'http://127.0.0.1:1', token: 'enrolment-token-of-the-test' },
   ...more,
 });
-
-export async function until<T>(look: () => T | Promise<T>, what: string, seconds = 10): Promise<NonNullable<T>> {
-  const end = performance.now() + seconds * 1000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined && found !== null && found !== false) return found as NonNullable<T>;
-    if (performance.now() > end) throw new Error(`waited ${seconds} s in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 15));
-  }
-}
 
 export interface LocalSite {
   folder: string;
