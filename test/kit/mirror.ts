@@ -71,7 +71,7 @@ export async function mirror(): Promise<Mirror> {
   const websockets = new WebSocketServer({ noServer: true });
   server.on('upgrade', (request, socket, head) => {
     // A socket that nobody reads never reports its end.
-    if (request.url === '/ws/never') return void socket.resume();
+    if (request.url === '/ws/never') return void socket.on('end', () => socket.end()).resume();
     if (request.url === '/ws/refuse') return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
     websockets.handleUpgrade(request, socket, head, (websocket) => {
       upgrades.push(request);
