@@ -8,6 +8,8 @@ export type CookieName = 'ls-login' | 'ls' | 'ls-state' | 'ls-pending';
 export interface CookieJar {
   /** @returns the value, the `__Host-` form first */
   read(request: IncomingMessage, name: CookieName): string | undefined;
+  /** @returns whether the browser keeps only the plain form of a cookie that was set in both */
+  keepsPlainOnly(request: IncomingMessage, name: CookieName): boolean;
   /** @returns Set-Cookie values that set the cookie; maxAgeSeconds 0 expires it */
   set(name: CookieName, value: string, maxAgeSeconds: number, form?: 'host' | 'plain'): string[];
   /** Both wire names of a cookie, for stripping. */
@@ -25,6 +27,10 @@ export function makeCookieJar(publicUrl: URL): CookieJar {
     read(request, name) {
       const cookies = cookiesOf(request);
       return cookies.get(host(name)) ?? (plainAllowed ? cookies.get(plain(name)) : undefined);
+    },
+    keepsPlainOnly(request, name) {
+      const cookies = cookiesOf(request);
+      return plainAllowed && !cookies.has(host(name)) && cookies.has(plain(name));
     },
     set(name, value, maxAgeSeconds, form = 'host') {
       const rules = `Path=/; HttpOnly; SameSite=Lax; Max-Age=${maxAgeSeconds}`;

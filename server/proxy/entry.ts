@@ -23,14 +23,14 @@ export interface EntryOptions {
 
 export class EntryFlow {
   readonly #options: EntryOptions;
-  /** When a browser was last sent to the portal from a session, to notice one that keeps no cookies. */
-  readonly #sent = new LRUCache<string, number>({ max: 10_000 });
+  /** When a browser last came back from the portal without its state, to notice one that keeps no cookies. */
+  readonly #stateless = new LRUCache<string, number>({ max: 10_000 });
 
   constructor(options: EntryOptions) {
     this.#options = options;
   }
 
-  /** Sends a browser without entry to the portal. Throws cookies-blocked when it was there a moment ago and came back with nothing. */
+  /** Sends a browser without entry to the portal. */
   begin(request: IncomingMessage, response: ServerResponse, session: HostedSession, to: string): void {
     const { cookies, portal, plainAllowed } = this.#options;
     const kept = cookies.read(request, 'ls-state');
@@ -49,7 +49,7 @@ export class EntryFlow {
     session: HostedSession,
     hasEntry: boolean,
   ): Promise<void> {
-    const { ports, cookies, addressOf, plainAllowed } = this.#options;
+    const { ports, cookies, addressOf } = this.#options;
     const code = new URL(request.url ?? '/', 'http://x').searchParams.get('code') ?? '';
     const state = cookies.read(request, 'ls-state');
     const redeemed = await ports.redeem({
@@ -72,27 +72,23 @@ export class EntryFlow {
       userId: redeemed.userId,
       loginId: redeemed.loginId,
     });
-    const again = this.#twice(request, session);
-    if (again && !plainAllowed) throw new PortalError('cookies-blocked');
+    const form = cookies.keepsPlainOnly(request, 'ls-state') ? 'plain' : 'host';
     redirect(
       response,
       redeemed.to,
-      [
-        ...cookies.set('ls', redeemed.secret, entrySeconds),
-        ...(again ? cookies.set('ls', redeemed.secret, entrySeconds, 'plain') : []),
-      ],
+      cookies.set('ls', redeemed.secret, entrySeconds, form),
       session.clearStorage ? { 'Clear-Site-Data': '"storage"' } : {},
     );
     if (session.clearStorage) ports.cleared(session.id);
   }
 
-  /** Whether this browser came through here within the last seconds, and notes that it did. */
+  /** Whether this browser came without its state within the last seconds before, and notes that it did. */
   #twice(request: IncomingMessage, session: HostedSession): boolean {
     const { clock, addressOf } = this.#options;
     const key = sha256(`${session.id} ${addressOf(request)} ${request.headers['user-agent'] ?? ''}`);
-    const before = this.#sent.get(key);
+    const before = this.#stateless.get(key);
     const now = clock.now();
-    this.#sent.set(key, now);
+    this.#stateless.set(key, now);
     return before !== undefined && now - before < twiceMs;
   }
 }
