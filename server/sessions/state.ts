@@ -135,12 +135,13 @@ function ofExit({ ended, agentExit: said, app }: Situation): End {
   return end('failed', app?.readyAt === undefined ? 'app-failed' : 'unknown', undefined, exit.code, exit.signal);
 }
 
-/** The first line says what happened; further lines (a log tail) are for the timeline's detail. */
+/** The first line says what happened; further lines (a log tail) stay in the timeline's detail. */
 function withDetail(code: CauseCode, message: string | undefined): string {
-  const first = message?.split('\n')[0];
-  return first === undefined || first === '' || code === 'exited' || code === 'cancelled-outside'
-    ? causeWords(code)
-    : `${causeWords(code)} (${first})`;
+  const [first = '', ...tail] = message?.split('\n') ?? [];
+  if (first === '' || code === 'exited' || code === 'cancelled-outside') return causeWords(code);
+  if (code !== 'app-failed' && code !== 'app-never-answered') return `${causeWords(code)} (${first})`;
+  const said = first.replace(/ Its last lines:$/, '');
+  return tail.some((line) => line !== '') ? `${said} Its last lines are in the log.` : said;
 }
 
 function end(state: SessionState, code: CauseCode, words?: string, exitCode?: number, signal?: string): End {

@@ -1,5 +1,4 @@
 // Entering a session's host, with the real portal and a real JupyterLab behind the tunnel.
-import net from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Me, SessionDetail } from '../../contract/api.ts';
 import { sha256 } from '../../server/lib/ids.ts';
@@ -192,7 +191,7 @@ test.each([
   ['another port', 's-aaaaaaaaaaaaaaaa.localhost:1', 421],
   ['a name below a session host', 'x.s-aaaaaaaaaaaaaaaa.localhost', 421],
 ])('%s is refused as misdirected', async (_name, host, status) => {
-  const answer = await sendRaw(site.port, `GET /api/me HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`, net);
+  const answer = await sendRaw(site.port, `GET /api/me HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
   expect(answer).toContain('host-unknown');
 });
@@ -203,14 +202,13 @@ test('two Host headers, no usable Host, or an absolute target are bad requests',
     'GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
     `GET http://localhost:${site.port}/ HTTP/1.1\r\nHost: localhost:${site.port}\r\nConnection: close\r\n\r\n`,
   ])
-    expect(await sendRaw(site.port, head, net)).toMatch(/^HTTP\/1.1 400 /);
+    expect(await sendRaw(site.port, head)).toMatch(/^HTTP\/1.1 400 /);
 });
 
 test('the portal is found by name without case and with a trailing dot', async () => {
   const answer = await sendRaw(
     site.port,
     `GET /healthz HTTP/1.1\r\nHost: LOCALHOST.:${site.port}\r\nConnection: close\r\n\r\n`,
-    net,
   );
   expect(answer).toMatch(/^HTTP\/1.1 200 /);
 });

@@ -25,8 +25,8 @@ export interface TestApp {
   logged: string[];
   /** A person who is logged in as one of the demo people. */
   person(username: string): Promise<Person>;
-  /** Closes the server and starts another on the same port and data. */
-  restart(): Promise<void>;
+  /** After `app.close()`: another server on the same port and data. */
+  reopen(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -59,8 +59,7 @@ export async function testApp(config: Record<string, unknown> = {}, clock = mova
       if (answer.status !== 200) throw new Error(`${username} could not log in: ${answer.status} ${answer.text}`);
       return person;
     },
-    async restart() {
-      await app.close();
+    async reopen() {
       app = await create();
       made.app = app;
     },
