@@ -116,7 +116,7 @@ export function send(
 }
 
 /** Sends bytes as they are and returns everything that comes back until the peer closes or `seconds` pass. */
-export function sendRaw(port: number, bytes: string, seconds = 5), seconds = 5): Promise<string> {
+export function sendRaw(port: number, bytes: string, seconds = 5): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = net.connect(port, '127.0.0.1', () => socket.write(bytes));
     let text = '';
