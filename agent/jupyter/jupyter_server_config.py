@@ -88,6 +88,13 @@ c.ServerApp.client_ca = ""
 c.ServerApp.jpserver_extensions = {"notebook_shim": False}
 
 c.KernelManager.transport = "ipc"
+# Lab shows a kernel that it found again as "unknown" as long as the answer to kernel_info_request counts for nothing:
+# the default without that pair.
+c.MappingKernelManager.untracked_message_types = [
+    "comm_info_request", "comm_info_reply", "shutdown_request", "shutdown_reply", "interrupt_request", "interrupt_reply",
+    "debug_request", "debug_reply", "stream", "display_data", "update_display_data", "execute_input", "execute_result",
+    "error", "status", "clear_output", "debug_event", "input_request", "input_reply",
+]
 
 
 # --- all state in the private directory; only the person's settings stay in their home -------------------------------

@@ -35,8 +35,10 @@ try:
 
     iostream.IOPubThread._setup_pipe_in = _setup_pipe_in
     iostream.IOPubThread._setup_pipe_out = _setup_pipe_out
+    sys.modules["debugpy"] = None          # ipykernel's debugger would listen on 127.0.0.1, for everybody on the node
     from ipykernel import debugger
-    debugger._is_debugpy_available = False  # debugpy would listen on 127.0.0.1, for everybody on the node
+    del sys.modules["debugpy"]             # a person may still import it
+    debugger._is_debugpy_available = False
 except Exception as e:
     print("linkspan shim not applied:", e, file=sys.__stderr__)
 from ipykernel import kernelapp

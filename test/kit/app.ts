@@ -41,7 +41,7 @@ export async function testApp(config: Record<string, unknown> = {}, clock = mova
   try {
     app = await create();
   } catch (error) {
-    await rm(dataDir, { recursive: true, force: true });
+    await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     throw error;
   }
   const passwords = new Map(app.fresh.map(({ username, password }) => [username, password]));
@@ -66,7 +66,7 @@ export async function testApp(config: Record<string, unknown> = {}, clock = mova
     async close() {
       await app.close();
       await endProcessesOf(dataDir);
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     },
   };
   return made;

@@ -1,0 +1,29 @@
+import { defineConfig } from 'playwright/test';
+
+export default defineConfig({
+  testDir: 'test/browser',
+  testMatch: '**/*.spec.ts',
+  timeout: 90_000,
+  expect: { timeout: 15_000 },
+  // Each file has a server of its own; two cores carry two of them.
+  workers: 2,
+  retries: 0,
+  forbidOnly: true,
+  outputDir: '.cache/browser',
+  use: {
+    viewport: { width: 1280, height: 800 },
+    trace: 'retain-on-failure',
+    screenshot: 'only-on-failure',
+    launchOptions: {
+      executablePath: process.env['LINKSPAN_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
+      // Debian's Chromium as root has no sandbox of its own; no call leaves the machine.
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--no-first-run',
+      ],
+    },
+  },
+});
