@@ -59,9 +59,9 @@ test('ada logs in, starts, watches progress, works in Lab, saves, reloads, stops
 
   await page.goto(server.portal);
   await expect(page.getByText('1 of 5 sessions in use')).toBeVisible();
-  await page.getByRole('button', { name: 'More actions JupyterLab' }).click();
-  await page.getByRole('menuitem', { name: 'Stop' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('button', { name: 'More for JupyterLab' }).click();
+  await page.getByRole('menuitem', { name: 'Stop session' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop session' }).click();
   await expect(page.getByText('Stopped', { exact: true })).toBeVisible({ timeout: 30_000 });
   await until(() => processesOf(path.join(server.dataDir, 'sessions', id)).length === 0, 'nothing is left');
   expect(readFileSync(notebook, 'utf8')).toContain('answer + 1');

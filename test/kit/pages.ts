@@ -1,5 +1,5 @@
 // What a person does in the browser: log in, start, work in Lab.
-import { expect, type Locator, type Page } from 'playwright/test';
+import { expect, type Page } from 'playwright/test';
 import type { TestServer } from './server.ts';
 
 export async function logIn(page: Page, server: TestServer, username: string): Promise<void> {
@@ -10,8 +10,6 @@ export async function logIn(page: Page, server: TestServer, username: string): P
   await page.getByRole('button', { name: 'Log in' }).click();
   await expect(page.getByRole('heading', { name: 'Your sessions' })).toBeVisible();
 }
-
-export const card = (page: Page, title: string): Locator => page.getByRole('article').filter({ hasText: title });
 
 /** Presses Start of a profile and waits until the session's own address is open. @returns its origin */
 export async function startLab(page: Page): Promise<string> {
