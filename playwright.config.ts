@@ -1,4 +1,5 @@
 import { defineConfig } from 'playwright/test';
+import { chromiumArguments, chromiumPath } from './test/kit/chromium.ts';
 
 export default defineConfig({
   testDir: 'test/browser',
@@ -14,16 +15,6 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     trace: 'retain-on-failure',
     screenshot: 'only-on-failure',
-    launchOptions: {
-      executablePath: process.env['LINKSPAN_TEST_CHROMIUM'] ?? '/usr/bin/chromium',
-      // Debian's Chromium as root has no sandbox of its own; no call leaves the machine.
-      args: [
-        '--no-sandbox',
-        '--disable-gpu',
-        '--disable-background-networking',
-        '--disable-component-update',
-        '--no-first-run',
-      ],
-    },
+    launchOptions: { executablePath: chromiumPath, args: chromiumArguments },
   },
 });

@@ -22,7 +22,8 @@ export interface Visitor {
 
 export type Redeemed =
   | { ok: true; secret: string; to: string; entryId: string; userId: string; loginId: string }
-  | { ok: false; reason: 'unknown' | 'used' | 'expired' | 'state-mismatch' };
+  | { ok: false; reason: 'unknown' | 'used' | 'expired' }
+  | { ok: false; reason: 'state-mismatch'; to: string };
 
 export interface EntriesOptions {
   db: Database;
@@ -87,7 +88,7 @@ export class Entries {
     if (numUpdatedRows !== 1n) return { ok: false, reason: 'used' };
     if (row.endsAt <= now) return { ok: false, reason: 'expired' };
     if (want.stateHash === undefined || want.stateHash !== row.stateHash)
-      return { ok: false, reason: 'state-mismatch' };
+      return { ok: false, reason: 'state-mismatch', to: row.toPath };
     if (!(await isValid(row.loginId))) return { ok: false, reason: 'expired' };
     const value = secret();
     const entryId = `e_${base32Id(16)}`;

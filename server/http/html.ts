@@ -90,7 +90,7 @@ export function renderPage(page: Page): RenderedPage {
     'Cache-Control': 'no-store',
     'Content-Security-Policy': `default-src 'none'; style-src 'sha256-${styleHash}'${page.submitsItself === true ? `; script-src 'sha256-${submitHash}'` : ''}; form-action 'self'${(page.formTargets ?? []).map((target) => ` ${target}`).join('')}; frame-ancestors 'none'; base-uri 'none'`,
     'X-Content-Type-Options': 'nosniff',
-    'Referrer-Policy': 'no-referrer',
+    'Referrer-Policy': 'same-origin',
     ...page.headers,
   };
   return { status: page.status, headers, text };

@@ -1,4 +1,4 @@
-// Cross-site request forgery: own Origin, or Sec-Fetch-Site same-origin where a browser leaves Origin out (Fetch Metadata).
+// Cross-site request forgery: own Origin, or Sec-Fetch-Site same-origin where a browser leaves Origin out or hides it (Fetch Metadata).
 import type { IncomingMessage } from 'node:http';
 import type { RequestHandler } from 'express';
 import { PortalError } from '../../contract/errors.ts';
@@ -8,8 +8,9 @@ export const isSafeMethod = (method: string | undefined): boolean =>
 
 /** @returns whether the request proves that it comes from a page of `ownOrigin` */
 export function isOwnOrigin(request: IncomingMessage, ownOrigin: string): boolean {
-  const origin = request.headers.origin;
-  if (origin !== undefined) return origin === ownOrigin;
+  const { origin } = request.headers;
+  // `null` comes from a form of a page with Referrer-Policy no-referrer, and from sandboxed frames, which are cross-site.
+  if (origin !== undefined && origin !== 'null') return origin === ownOrigin;
   return request.headers['sec-fetch-site'] === 'same-origin';
 }
 

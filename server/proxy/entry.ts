@@ -1,15 +1,14 @@
 // Entering a session host: an OAuth-like flow, so that nobody can be made to work in somebody else's session unknowingly.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { LRUCache } from 'lru-cache';
 import { PortalError } from '../../contract/errors.ts';
 import type { CookieJar } from '../http/cookies.ts';
-import type { Clock } from '../lib/clock.ts';
 import { secret, sha256 } from '../lib/ids.ts';
 import type { HostedSession, Ports } from './ports.ts';
 
 const stateSeconds = 600;
 const entrySeconds = 7 * 86_400;
-const twiceMs = 10_000;
+/** Where a browser without its state begins once more. Coming back from there without it again, it keeps no cookies. */
+export const againPath = '/.linkspan/again';
 
 export interface EntryOptions {
   ports: Ports;
@@ -17,14 +16,11 @@ export interface EntryOptions {
   /** True on http: browsers that refuse `__Host-` there get the plain cookie. */
   plainAllowed: boolean;
   cookies: CookieJar;
-  clock: Clock;
   addressOf: (request: IncomingMessage) => string;
 }
 
 export class EntryFlow {
   readonly #options: EntryOptions;
-  /** When a browser last came back from the portal without its state, to notice one that keeps no cookies. */
-  readonly #stateless = new LRUCache<string, number>({ max: 10_000 });
 
   constructor(options: EntryOptions) {
     this.#options = options;
@@ -58,11 +54,11 @@ export class EntryFlow {
       stateHash: state === undefined ? undefined : sha256(state),
     });
     if (!redeemed.ok) {
-      if (hasEntry) return redirect(response, '/', []);
+      if (hasEntry) return redirect(response, '/');
       if (redeemed.reason !== 'state-mismatch')
         throw new PortalError('entry-code-invalid', { detail: redeemed.reason });
-      if (this.#twice(request, session)) throw new PortalError('cookies-blocked');
-      return redirect(response, '/', []);
+      if (redeemed.to === againPath) throw new PortalError('cookies-blocked');
+      return redirect(response, againPath);
     }
     const address = addressOf(request);
     ports.entered({
@@ -75,28 +71,18 @@ export class EntryFlow {
     const form = cookies.keepsPlainOnly(request, 'ls-state') ? 'plain' : 'host';
     redirect(
       response,
-      redeemed.to,
+      redeemed.to === againPath ? '/' : redeemed.to,
       cookies.set('ls', redeemed.secret, entrySeconds, form),
       session.clearStorage ? { 'Clear-Site-Data': '"storage"' } : {},
     );
     if (session.clearStorage) ports.cleared(session.id);
   }
-
-  /** Whether this browser came without its state within the last seconds before, and notes that it did. */
-  #twice(request: IncomingMessage, session: HostedSession): boolean {
-    const { clock, addressOf } = this.#options;
-    const key = sha256(`${session.id} ${addressOf(request)} ${request.headers['user-agent'] ?? ''}`);
-    const before = this.#stateless.get(key);
-    const now = clock.now();
-    this.#stateless.set(key, now);
-    return before !== undefined && now - before < twiceMs;
-  }
 }
 
-function redirect(
+export function redirect(
   response: ServerResponse,
   location: string,
-  cookies: string[],
+  cookies: string[] = [],
   headers: Record<string, string> = {},
 ): void {
   response.writeHead(303, {

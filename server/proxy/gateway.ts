@@ -8,7 +8,7 @@ import { isNavigation, toPortalError } from '../http/problem.ts';
 import { pathOf } from '../http/request-log.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { EntryFlow } from './entry.ts';
+import { againPath, EntryFlow, redirect } from './entry.ts';
 import { makeEngine } from './forward.ts';
 import { guardRequest } from './guard.ts';
 import { prepareHeaders } from './headers.ts';
@@ -104,6 +104,7 @@ export class Gateway {
       if (!isNavigation(request)) throw new PortalError('entry-required');
       return this.#entry.begin(request, response, session, request.url ?? '/');
     }
+    if (path === againPath) return redirect(response, '/');
     if (path.startsWith('/.linkspan/') || path === '/.linkspan')
       return answerOwn(path, request, response, session, visitor, ports, clock);
     const dial = this.#ready(session);

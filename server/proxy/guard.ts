@@ -1,7 +1,7 @@
 // The one guard of session hosts, for requests and upgrades: what a page of another origin may not do.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { PortalError } from '../../contract/errors.ts';
-import { isSafeMethod } from '../http/origin.ts';
+import { isOwnOrigin, isSafeMethod } from '../http/origin.ts';
 
 /**
  * Fetch Metadata and Origin. Throws PortalError when the request must not reach the app.
@@ -15,12 +15,11 @@ export function guardRequest(request: IncomingMessage, ownOrigin: string, isUpgr
   const navigation = isTopLevelNavigation(headers, method) && !isUpgrade;
   if ((site === 'cross-site' || site === 'same-site') && !navigation)
     throw new PortalError('cross-site-refused', { detail: { site } });
-  const { origin } = headers;
-  if (origin !== undefined && origin !== ownOrigin && !navigation)
-    throw new PortalError('cross-site-refused', { detail: { origin } });
-  if ((isUpgrade || !isSafeMethod(method)) && origin === undefined && site !== 'same-origin') {
+  const own = isOwnOrigin(request, ownOrigin);
+  if (headers.origin !== undefined && !own && !navigation)
+    throw new PortalError('cross-site-refused', { detail: { origin: headers.origin } });
+  if ((isUpgrade || !isSafeMethod(method)) && !own)
     throw new PortalError('cross-site-refused', { detail: 'no proof of origin' });
-  }
 }
 
 /** A person follows a link or types an address: GET, the whole tab. */

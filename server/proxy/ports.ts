@@ -31,7 +31,8 @@ export interface Visitor {
 
 export type Redeemed =
   | { ok: true; secret: string; to: string; entryId: string; userId: string; loginId: string }
-  | { ok: false; reason: 'unknown' | 'used' | 'expired' | 'state-mismatch' };
+  | { ok: false; reason: 'unknown' | 'used' | 'expired' }
+  | { ok: false; reason: 'state-mismatch'; to: string };
 
 /** The way to a session's application through its tunnel. */
 export interface Dial {

@@ -202,6 +202,19 @@ test('logging out ends the login here and at the issuer: the next login asks for
   expect(form.url.pathname).toMatch(/^\/iam\/interaction\//);
 });
 
+test('a form of a page that hides where it came from counts by Sec-Fetch-Site alone', async () => {
+  const person = await site.person('ada');
+  const post = (fetchSite: string) =>
+    person.client.ask(`${site.portal}/auth/logout`, {
+      method: 'POST',
+      headers: { origin: 'null', 'sec-fetch-site': fetchSite },
+    });
+  for (const fetchSite of ['cross-site', 'same-site', 'none']) expect((await post(fetchSite)).status).toBe(403);
+  expect((await person.get('/api/me')).status).toBe(200);
+  expect((await post('same-origin')).status).toBe(303);
+  expect((await person.get('/api/me')).status).toBe(401);
+});
+
 test('the login page of an interaction that is over says so: iam-interaction-unknown', async () => {
   const answer = await new Client(site.port).get(`${site.portal}/iam/interaction/never-was`, { navigate: true });
   expect(answer.status).toBe(400);

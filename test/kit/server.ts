@@ -1,6 +1,6 @@
 // The server as people run it: a process of its own, from the build.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +14,7 @@ export interface TestServer {
   /** Origin of the portal. */
   portal: string;
   dataDir: string;
+  configFile: string;
   passwords: Map<string, string>;
   pid(): number;
   /** What it printed and logged so far. */
@@ -28,12 +29,25 @@ export interface TestServer {
 export interface ServerOptions {
   /** LINKSPAN_* variables. */
   env?: Record<string, string>;
-  portal?: string;
+  /** What linkspan.yaml holds. */
+  config?: Record<string, unknown>;
+  port?: number;
+  /** Where its folder is made. */
+  below?: string;
 }
 
-export async function startServer({ env = {}, portal }: ServerOptions = {}): Promise<TestServer> {
-  const dataDir = await mkdtemp(path.join(os.tmpdir(), 'ls-server-'));
-  const port = await freePort();
+export async function startServer({
+  env = {},
+  config = {},
+  below,
+  port: wanted,
+}: ServerOptions = {}): Promise<TestServer> {
+  const folder = await mkdtemp(path.join(below ?? os.tmpdir(), 'ls-server-'));
+  const dataDir = path.join(folder, 'data');
+  const configFile = path.join(folder, 'linkspan.yaml');
+  const port = wanted ?? (await freePort());
+  await writeFile(configFile, JSON.stringify(config)); // JSON is YAML
+  const { publicUrl = `http://localhost:${port}` } = config;
   const passwords = new Map<string, string>();
   let output = '';
   let child: ChildProcess | undefined;
@@ -45,11 +59,12 @@ export async function startServer({ env = {}, portal }: ServerOptions = {}): Pro
   const start = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const from = output.length;
-      child = spawn(
-        process.execPath,
-        [path.join(packageRoot, 'dist/server/main.js'), 'serve', '--data-dir', dataDir, '--port', String(port)],
-        { cwd: dataDir, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
-      );
+      const words = ['--config', configFile, '--data-dir', dataDir, '--port', String(port)];
+      child = spawn(process.execPath, [path.join(packageRoot, 'dist/server/main.js'), 'serve', ...words], {
+        cwd: folder,
+        env: { ...process.env, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       const read = (part: Buffer): void => {
         output += part.toString();
         if (!output.slice(from).includes('Linkspan is ready: ')) return;
@@ -65,7 +80,7 @@ export async function startServer({ env = {}, portal }: ServerOptions = {}): Pro
     child?.kill('SIGKILL');
     await exited();
     await endProcessesOf(dataDir);
-    await rm(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
   try {
     await start();
@@ -75,7 +90,8 @@ export async function startServer({ env = {}, portal }: ServerOptions = {}): Pro
   }
   return {
     port,
-    portal: portal ?? `http://localhost:${port}`,
+    portal: String(publicUrl),
+    configFile,
     dataDir,
     passwords,
     pid: () => child!.pid!,
