@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'playwright/test';
 import { descendantsOf } from '../../server/spawner/local/processes.ts';
-import { kernelAnswers, labIsUp, logIn, newNotebook, runCell, startLab } from '../kit/pages.ts';
+import { kernelAnswers, labIsUp, logIn, newNotebook, runCell, startLab, stopSession } from '../kit/pages.ts';
 import { processesOf } from '../kit/processes.ts';
 import { startServer, type TestServer } from '../kit/server.ts';
 import { until } from '../kit/until.ts';
@@ -59,10 +59,7 @@ test('ada logs in, starts, watches progress, works in Lab, saves, reloads, stops
 
   await page.goto(server.portal);
   await expect(page.getByText('1 of 5 sessions in use')).toBeVisible();
-  await page.getByRole('button', { name: 'More for JupyterLab' }).click();
-  await page.getByRole('menuitem', { name: 'Stop session' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Stop session' }).click();
-  await expect(page.getByText('Stopped', { exact: true })).toBeVisible({ timeout: 30_000 });
+  await stopSession(page, 'JupyterLab');
   await until(() => processesOf(path.join(server.dataDir, 'sessions', id)).length === 0, 'nothing is left');
   expect(readFileSync(notebook, 'utf8')).toContain('answer + 1');
 

@@ -56,3 +56,11 @@ export async function runCell(page: Page, number: number, code: string): Promise
   await expect(cell.locator('.jp-InputPrompt')).toHaveText(/^\[\d+\]:$/, { timeout: 60_000 });
   return (await cell.locator('.jp-OutputArea-output').allInnerTexts()).join('').trim();
 }
+
+/** Stops a ready session by its menu, at home or on its own page, and waits until it says so. */
+export async function stopSession(page: Page, title: string): Promise<void> {
+  await page.getByRole('button', { name: `More for ${title}` }).click();
+  await page.getByRole('menuitem', { name: 'Stop session' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Stop session' }).click();
+  await expect(page.getByText('Stopped', { exact: true }).first()).toBeVisible({ timeout: 30_000 });
+}

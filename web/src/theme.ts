@@ -1,4 +1,4 @@
-import { createTheme, type MantineColorsTuple } from '@mantine/core';
+import { createTheme, defaultVariantColorsResolver, Menu, type MantineColorsTuple } from '@mantine/core';
 
 const teal: MantineColorsTuple = [
   '#e3fafc',
@@ -20,6 +20,18 @@ export const theme = createTheme({
   primaryShade: { light: 8, dark: 5 },
   autoContrast: true,
   luminanceThreshold: 0.35,
+  // Mantine takes the text on filled buttons from the light shade; this variable follows the scheme.
+  variantColorResolver: (input) => {
+    const colors = defaultVariantColorsResolver(input);
+    const primary = input.color === undefined || input.color === input.theme.primaryColor;
+    return input.variant === 'filled' && primary
+      ? { ...colors, color: 'var(--mantine-primary-color-contrast)' }
+      : colors;
+  },
+  components: {
+    // In place, so that a menu belongs to its landmark; its first child is an item, as its role demands.
+    Menu: Menu.extend({ defaultProps: { withinPortal: false, withInitialFocusPlaceholder: false } }),
+  },
   fontFamily: 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif',
   headings: { fontFamily: 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif', fontWeight: '650' },
   defaultRadius: 'md',

@@ -36,7 +36,7 @@ export function Home({ me }: { me: Me }) {
         {sessions.isSuccess && sessions.data.length === 0 && <Text className="dim">{t('home.empty')}</Text>}
         <div className="grid">
           {live.map((session) => (
-            <SessionCard key={session.id} session={session} now={now} />
+            <SessionCard key={session.id} session={session} now={now} level={2} />
           ))}
         </div>
       </section>
@@ -65,7 +65,7 @@ export function Home({ me }: { me: Me }) {
           </Title>
           <div className="grid">
             {ended.map((session) => (
-              <SessionCard key={session.id} session={session} now={now} />
+              <SessionCard key={session.id} session={session} now={now} level={3} />
             ))}
           </div>
         </section>

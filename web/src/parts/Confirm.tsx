@@ -13,22 +13,24 @@ interface ConfirmProps {
 
 export function Confirm({ opened, title, text, button, onCancel, onConfirm }: ConfirmProps) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onCancel}
-      title={title}
-      centered
-      closeButtonProps={{ 'aria-label': t('action.keep') }}
-    >
-      <Text mb="lg">{text}</Text>
-      <Group justify="flex-end">
-        <Button variant="default" onClick={onCancel}>
-          {t('action.keep')}
-        </Button>
-        <Button color="red.9" onClick={onConfirm}>
-          {button}
-        </Button>
-      </Group>
-    </Modal>
+    <Modal.Root opened={opened} onClose={onCancel} centered>
+      <Modal.Overlay />
+      <Modal.Content>
+        <Modal.Body pt="md">
+          <Modal.Title fz="lg" fw={650} mb="sm">
+            {title}
+          </Modal.Title>
+          <Text mb="lg">{text}</Text>
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onCancel}>
+              {t('action.keep')}
+            </Button>
+            <Button color="red.9" onClick={onConfirm}>
+              {button}
+            </Button>
+          </Group>
+        </Modal.Body>
+      </Modal.Content>
+    </Modal.Root>
   );
 }

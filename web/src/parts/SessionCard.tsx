@@ -8,14 +8,21 @@ import { absolute, ago, duration } from '../time.ts';
 import { SessionActions } from './SessionActions.tsx';
 import { StateBadge } from './StateBadge.tsx';
 
-export function SessionCard({ session, now }: { session: SessionView; now: number }) {
+interface SessionCardProps {
+  session: SessionView;
+  now: number;
+  /** Of its heading. */
+  level: 2 | 3;
+}
+
+export function SessionCard({ session, now, level }: SessionCardProps) {
   const where = [session.site.title, session.profile.title, session.jobId ? `job ${session.jobId}` : null, session.node]
     .filter(Boolean)
     .join(' · ');
   return (
     <article className="card" aria-labelledby={`s-${session.id}`}>
       <Group justify="space-between" wrap="nowrap" mb={4}>
-        <Text id={`s-${session.id}`} component="h3" fw={650} truncate m={0} fz="md">
+        <Text id={`s-${session.id}`} component={level === 2 ? 'h2' : 'h3'} fw={650} truncate m={0} fz="md">
           <Link href={`/sessions/${session.id}`} style={{ color: 'inherit' }}>
             {session.title}
           </Link>
