@@ -62,6 +62,9 @@ export const SessionView = z.object({
   jobId: z.string().nullable(),
   node: z.string().nullable(),
   createdAt: Time,
+  /** When the application was exec'ed, and when it gave its first answer on its own socket; by the clock of its machine. */
+  appStartedAt: Time.nullable(),
+  appAnsweredAt: Time.nullable(),
   readyAt: Time.nullable(),
   endedAt: Time.nullable(),
   /** When the session ends by a limit, if one is known. */

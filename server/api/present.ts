@@ -21,6 +21,8 @@ export function presentSession(row: SessionRow, originOf: (host: string) => stri
     jobId: row.jobId,
     node: row.node,
     createdAt: iso(row.createdAt),
+    appStartedAt: isoOrNull(row.situation.app?.startingAt ?? null),
+    appAnsweredAt: isoOrNull(row.situation.app?.readyAt ?? null),
     readyAt: isoOrNull(row.readyAt),
     endedAt: isoOrNull(row.endedAt),
     endsAt: isoOrNull(row.endsAt),
