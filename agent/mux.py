@@ -62,9 +62,14 @@ class Mux:
 
     def on_hello(self, payload):
         hello = parse(payload)
-        window = hello.get("window") if isinstance(hello, dict) else None
-        if type(window) is not int or not 65536 <= window <= 16777216 or hello.get("v") != 1:
-            raise ProtocolError("HELLO without version 1 and a window")
+        hello = hello if isinstance(hello, dict) else {}
+        version, window, streams = (hello.get(name) for name in ("v", "window", "maxStreams"))
+        if type(version) is not int or version != 1:
+            raise ProtocolError("HELLO without version 1")
+        if type(window) is not int or not 65536 <= window <= 16777216:
+            raise ProtocolError("HELLO without a window")
+        if type(streams) is not int or not 1 <= streams <= 65536:
+            raise ProtocolError("HELLO without a number of streams")
         self.peer_window = window
 
     def on_open(self, number, target):
@@ -208,6 +213,11 @@ async def dial_unix(path, seconds):
 
 def parse(payload):
     try:
-        return json.loads(bytes(payload).decode("utf-8"))
+        return json.loads(bytes(payload).decode("utf-8"), parse_constant=no_constant)
     except (ValueError, RecursionError):
         raise ProtocolError("a payload that is not JSON")
+
+
+def no_constant(name):
+    """NaN and Infinity are Python's own (RFC 8259 section 6)."""
+    raise ValueError(name)

@@ -22,8 +22,8 @@ export interface Visitor {
 
 export type Redeemed =
   | { ok: true; secret: string; to: string; entryId: string; userId: string; loginId: string }
-  | { ok: false; reason: 'unknown' | 'used' | 'expired' }
-  | { ok: false; reason: 'state-mismatch'; to: string };
+  | { ok: false; reason: 'unknown'; to?: undefined }
+  | { ok: false; reason: 'used' | 'expired' | 'state-mismatch'; to: string };
 
 export interface EntriesOptions {
   db: Database;
@@ -85,11 +85,11 @@ export class Entries {
       .where('codeHash', '=', codeHash)
       .where('usedAt', 'is', null)
       .executeTakeFirst();
-    if (numUpdatedRows !== 1n) return { ok: false, reason: 'used' };
-    if (row.endsAt <= now) return { ok: false, reason: 'expired' };
+    if (numUpdatedRows !== 1n) return { ok: false, reason: 'used', to: row.toPath };
+    if (row.endsAt <= now) return { ok: false, reason: 'expired', to: row.toPath };
     if (want.stateHash === undefined || want.stateHash !== row.stateHash)
       return { ok: false, reason: 'state-mismatch', to: row.toPath };
-    if (!(await isValid(row.loginId))) return { ok: false, reason: 'expired' };
+    if (!(await isValid(row.loginId))) return { ok: false, reason: 'expired', to: row.toPath };
     const value = secret();
     const entryId = `e_${base32Id(16)}`;
     await db

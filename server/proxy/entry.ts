@@ -54,11 +54,11 @@ export class EntryFlow {
       stateHash: state === undefined ? undefined : sha256(state),
     });
     if (!redeemed.ok) {
-      if (hasEntry) return redirect(response, '/');
+      if (hasEntry) return redirect(response, cleanPath(redeemed.to));
       if (redeemed.reason !== 'state-mismatch')
         throw new PortalError('entry-code-invalid', { detail: redeemed.reason });
-      if (redeemed.to === againPath) throw new PortalError('cookies-blocked');
-      return redirect(response, againPath);
+      if (redeemed.to.startsWith(againPath)) throw new PortalError('cookies-blocked');
+      return redirect(response, `${againPath}?to=${encodeURIComponent(redeemed.to)}`);
     }
     const address = addressOf(request);
     ports.entered({
@@ -71,12 +71,20 @@ export class EntryFlow {
     const form = cookies.keepsPlainOnly(request, 'ls-state') ? 'plain' : 'host';
     redirect(
       response,
-      redeemed.to === againPath ? '/' : redeemed.to,
+      cleanPath(redeemed.to),
       cookies.set('ls', redeemed.secret, entrySeconds, form),
       session.clearStorage ? { 'Clear-Site-Data': '"storage"' } : {},
     );
     if (session.clearStorage) ports.cleared(session.id);
   }
+}
+
+/** @returns where the visitor wanted to go; a path of this host */
+export function cleanPath(to: string | undefined): string {
+  if (to === undefined) return '/';
+  if (!to.startsWith(againPath)) return to;
+  const inner = new URL(to, 'http://x').searchParams.get('to') ?? '/';
+  return /^\/(?![/\\])/.test(inner) && !inner.startsWith('/.linkspan/') ? inner : '/';
 }
 
 export function redirect(

@@ -8,14 +8,14 @@ import { isNavigation, toPortalError } from '../http/problem.ts';
 import { pathOf } from '../http/request-log.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { againPath, EntryFlow, redirect } from './entry.ts';
+import { againPath, cleanPath, EntryFlow, redirect } from './entry.ts';
 import { makeEngine } from './forward.ts';
 import { guardRequest } from './guard.ts';
 import { prepareHeaders } from './headers.ts';
 import { answerOwn } from './own.ts';
 import { makePages, stateRefusal } from './pages.ts';
 import type { Dial, HostedSession, Ports, Visitor } from './ports.ts';
-import { WebsocketRegistry } from './websockets.ts';
+import { closeWebsocket, OpenRegistry } from './open.ts';
 
 export interface GatewayOptions {
   ports: Ports;
@@ -33,7 +33,7 @@ export class Gateway {
   readonly #engine = makeEngine();
   readonly #entry: EntryFlow;
   readonly #pages;
-  readonly #websockets = new WebsocketRegistry();
+  readonly #open = new OpenRegistry();
   readonly #closed = new Set<string>();
   readonly #cookieNames: ReadonlySet<string>;
   readonly #ended: { close(): void };
@@ -47,8 +47,8 @@ export class Gateway {
       (['ls', 'ls-state', 'ls-login', 'ls-pending'] as const).flatMap((name) => cookies.wireNames(name)),
     );
     this.#ended = options.ports.onEnded((what) => {
-      if ('sessionId' in what) this.#websockets.closeAll(what, 4410, 'the session has ended');
-      else this.#websockets.closeAll(what, 4403, 'your right to this session has ended');
+      if ('sessionId' in what) this.#open.endAll(what, 4410, 'the session has ended');
+      else this.#open.endAll(what, 4403, 'your right to this session has ended');
     });
   }
 
@@ -68,27 +68,39 @@ export class Gateway {
     const dial = this.#ready(session);
     if (!dial) throw stateRefusal(session);
     if (dial.kind === 'argv') this.#options.ports.person(visitor, session.id);
+    const secret = this.#options.cookies.read(request, 'ls') ?? ''; // gone after the next line
     this.#identify(request, session, visitor, dial, true);
     const target = { agent: dial.agent, origin: this.#options.originOf(host) };
-    this.#engine.upgrade(request, socket, head, target, (app) =>
-      this.#websockets.add({ sessionId: session.id, visitor, browser: socket, app }),
-    );
+    const held = { sessionId: session.id, visitor, kind: 'websocket' } as const;
+    const forget = this.#open.hold({ ...held, end: () => socket.destroy() });
+    socket.once('close', forget);
+    this.#engine.upgrade(request, socket, head, target, (app) => {
+      forget();
+      const closed = this.#open.hold({ ...held, end: (code, reason) => closeWebsocket(socket, app, code, reason) });
+      for (const end of [socket, app]) end.once('close', closed);
+      // The right may have ended while the app took its time.
+      this.#options.ports.admit({ secret, sessionId: session.id }).then(
+        (still) => still ?? closeWebsocket(socket, app, 4403, 'your right to this session has ended'),
+        () => closeWebsocket(socket, app, 1011, 'something failed on our side'),
+      );
+    });
   }
 
   /** Refuses new requests of a session and closes its websockets politely, so that documents are saved. */
   closeSession(sessionId: string): { hadWebsockets: boolean } {
     this.#closed.add(sessionId);
-    return { hadWebsockets: this.#websockets.closeAll({ sessionId }, 1001, 'the session is stopping') > 0 };
+    return { hadWebsockets: this.#open.endAll({ sessionId }, 1001, 'the session is stopping', 'websocket') > 0 };
   }
 
   /** The session has ended for good; nothing about it has to be remembered. */
   forgetSession(sessionId: string): void {
-    this.#websockets.closeAll({ sessionId }, 4410, 'the session has ended');
+    this.#open.endAll({ sessionId }, 4410, 'the session has ended');
     this.#closed.delete(sessionId);
   }
 
-  stats(): { websockets: number } {
-    return { websockets: this.#websockets.size };
+  /** Websockets, upgrades and requests that are under way. */
+  stats(): { open: number } {
+    return { open: this.#open.size };
   }
 
   close(): void {
@@ -104,7 +116,7 @@ export class Gateway {
       if (!isNavigation(request)) throw new PortalError('entry-required');
       return this.#entry.begin(request, response, session, request.url ?? '/');
     }
-    if (path === againPath) return redirect(response, '/');
+    if (path === againPath) return redirect(response, cleanPath(request.url));
     if (path.startsWith('/.linkspan/') || path === '/.linkspan')
       return answerOwn(path, request, response, session, visitor, ports, clock);
     const dial = this.#ready(session);
@@ -112,6 +124,8 @@ export class Gateway {
     if (isNavigation(request) || (dial.kind === 'argv' && !isSafeMethod(request.method)))
       ports.person(visitor, session.id);
     this.#identify(request, session, visitor, dial, false);
+    const forget = this.#open.hold({ sessionId: session.id, visitor, kind: 'request', end: () => response.destroy() });
+    response.once('close', forget);
     this.#engine.web(request, response, { agent: dial.agent, origin: originOf(host) }, (error) => {
       if (response.headersSent || response.destroyed) return void response.destroy();
       this.#pages.refuse(request, response, error);

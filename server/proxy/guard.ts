@@ -27,7 +27,10 @@ function isTopLevelNavigation(headers: IncomingHttpHeaders, method: string | und
   return method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document';
 }
 
-/** Shapes of which two parsers may think differently (RFC 9112 6.1, 6.3). */
+/** Headers without which a request means something else; naming one in Connection asks us to drop it (RFC 9110 7.6.1). */
+const lasting = /^(?:content-length|transfer-encoding|host|cookie|origin|referer|expect|sec-.*)$/;
+
+/** Shapes of which two parsers may think differently (RFC 9112 6.1, 6.3), or that lose their framing on the way. */
 export function refuseSmuggling(request: IncomingMessage): void {
   const count = (name: string): number =>
     request.rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length;
@@ -38,4 +41,9 @@ export function refuseSmuggling(request: IncomingMessage): void {
     throw new PortalError('headers-refused', { detail: 'two kinds of length' });
   if (coding !== undefined && coding.trim().toLowerCase() !== 'chunked')
     throw new PortalError('headers-refused', { detail: `coding ${coding}` });
+  // http-proxy takes the framing of these two away but sends the body.
+  if (coding !== undefined && (request.method === 'DELETE' || request.method === 'OPTIONS'))
+    throw new PortalError('headers-refused', { detail: `chunked ${request.method}` });
+  const dropped = (request.headers.connection ?? '').split(',').find((name) => lasting.test(name.trim().toLowerCase()));
+  if (dropped !== undefined) throw new PortalError('headers-refused', { detail: `Connection names ${dropped}` });
 }

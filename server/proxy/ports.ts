@@ -31,8 +31,8 @@ export interface Visitor {
 
 export type Redeemed =
   | { ok: true; secret: string; to: string; entryId: string; userId: string; loginId: string }
-  | { ok: false; reason: 'unknown' | 'used' | 'expired' }
-  | { ok: false; reason: 'state-mismatch'; to: string };
+  | { ok: false; reason: 'unknown'; to?: undefined }
+  | { ok: false; reason: 'used' | 'expired' | 'state-mismatch'; to: string };
 
 /** The way to a session's application through its tunnel. */
 export interface Dial {

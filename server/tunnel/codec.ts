@@ -82,3 +82,15 @@ function check(type: FrameName, stream: number, length: number): void {
   if (length < rule.least || length > rule.most)
     throw new TunnelProtocolError(`${type} with a payload of ${length} bytes`);
 }
+
+/**
+ * @returns the value of a JSON payload
+ * @throws TunnelProtocolError for what is not JSON in UTF-8
+ */
+export function parsePayload(payload: Buffer, what: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload)) as unknown;
+  } catch {
+    throw new TunnelProtocolError(`${what} is not JSON`);
+  }
+}

@@ -12,7 +12,13 @@ export class TunnelAgent extends Agent {
   }
 
   override createConnection(_options: ClientRequestArgs): Duplex {
-    return this.#open();
+    const stream = this.#open();
+    // The app closes what is idle. Half-open, such a stream would stay here, and the next request would be lost in it.
+    stream.once('peerEnded', () => {
+      if (Object.values(this.freeSockets).some((free) => (free as Duplex[] | undefined)?.includes(stream)))
+        stream.destroy();
+    });
+    return stream;
   }
 
   override getName(): string {

@@ -40,15 +40,9 @@ export interface HubOptions {
   meter?: MuxOptions['meter'];
 }
 
-interface Entry {
-  link: Link;
-  epoch: number;
-}
-
 export class Hub {
   readonly #options: HubOptions;
-  readonly #links = new Map<string, Entry>();
-  readonly #epochs = new Map<string, number>();
+  readonly #links = new Map<string, Link>();
   readonly #failures = new RateLimiterMemory({ points: 30, duration: 60 });
 
   constructor(options: HubOptions) {
@@ -79,48 +73,44 @@ export class Hub {
       return found;
     });
     if (owner === 'ended') throw new PortalError('session-ended');
-    const highest = Math.max(owner.epoch, this.#epochs.get(owner.session) ?? 0);
-    if (epoch < highest)
-      throw new PortalError('epoch-superseded', { detail: { session: owner.session, epoch, highest } });
-    this.#epochs.set(owner.session, epoch);
-    this.#accept(owner.session, epoch, request, socket, head);
+    if (epoch < owner.epoch)
+      throw new PortalError('epoch-superseded', { detail: { session: owner.session, epoch, highest: owner.epoch } });
+    // No agent knows an epoch that was never given out; taking it would lock out the right one.
+    if (epoch > owner.epoch)
+      throw new PortalError('tunnel-protocol', { detail: { session: owner.session, epoch, highest: owner.epoch } });
+    this.#accept(owner.session, request, socket, head);
   }
 
   /** The way to a session's application, while its tunnel is up. */
   dial(sessionId: string): { agent: Agent; secret: string; kind: 'jupyterlab' | 'argv' } | undefined {
-    const link = this.#links.get(sessionId)?.link;
+    const link = this.#links.get(sessionId);
     if (!link?.agent || !link.hello) return undefined;
     return { agent: link.agent, secret: link.hello.app.secret, kind: link.hello.app.kind };
   }
 
-  isUp(sessionId: string): boolean {
-    return this.#links.get(sessionId)?.link.agent !== undefined;
-  }
-
   /** @returns false when there is no tunnel to tell it through */
   send(sessionId: string, message: GatewayCtrl): boolean {
-    return this.#links.get(sessionId)?.link.send(message) ?? false;
+    return this.#links.get(sessionId)?.send(message) ?? false;
   }
 
   /** Cuts the tunnel of a session that is over. */
   drop(sessionId: string, reason: string): void {
-    this.#links.get(sessionId)?.link.close(1000, reason);
-    this.#epochs.delete(sessionId);
+    this.#links.get(sessionId)?.close(1000, reason);
   }
 
   stats(): { tunnels: number; streams: number } {
     let streams = 0;
-    for (const { link } of this.#links.values()) streams += link.streams;
+    for (const link of this.#links.values()) streams += link.streams;
     return { tunnels: this.#links.size, streams };
   }
 
   /** Asks all agents to dial anew (another gateway takes over), then cuts. */
   close(): void {
-    for (const { link } of this.#links.values()) link.goaway(1, 'the gateway is going away');
-    for (const { link } of this.#links.values()) link.close(1001, 'the gateway is going away');
+    for (const link of this.#links.values()) link.goaway(1, 'the gateway is going away');
+    for (const link of this.#links.values()) link.close(1001, 'the gateway is going away');
   }
 
-  #accept(session: string, epoch: number, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+  #accept(session: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const { clock, log, on, meter } = this.#options;
     let mine: Link | undefined;
     Link.accept(
@@ -136,7 +126,7 @@ export class Hub {
           ctrl: (message) => on.ctrl(session, message),
           down: (reason) => {
             // A connection that was replaced says nothing any more.
-            if (this.#links.get(session)?.link !== mine) return;
+            if (this.#links.get(session) !== mine) return;
             this.#links.delete(session);
             on.down(session, reason);
           },
@@ -145,8 +135,8 @@ export class Hub {
       (link) => {
         mine = link;
         const before = this.#links.get(session);
-        this.#links.set(session, { link, epoch });
-        before?.link.close(1001, 'replaced by a newer connection');
+        this.#links.set(session, link);
+        before?.close(1001, 'replaced by a newer connection');
       },
     );
   }

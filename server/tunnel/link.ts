@@ -5,7 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { AgentCtrl, AgentHello, limits, subprotocol, type GatewayCtrl } from '../../contract/tunnel.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
-import { decode, encode, TunnelProtocolError } from './codec.ts';
+import { decode, encode, parsePayload, TunnelProtocolError } from './codec.ts';
 import { TunnelAgent } from './dial.ts';
 import { Mux, type MuxOptions } from './mux.ts';
 
@@ -109,7 +109,7 @@ export class Link {
   #first(data: Buffer): void {
     const frame = decode(data);
     if (frame.type !== 'HELLO') throw new TunnelProtocolError(`${frame.type} before HELLO`);
-    const hello = AgentHello.safeParse(json(frame.payload));
+    const hello = AgentHello.safeParse(parsePayload(frame.payload, 'HELLO'));
     if (!hello.success)
       throw new TunnelProtocolError(
         `HELLO: ${hello.error.issues[0]?.path.join('.') ?? ''} ${hello.error.issues[0]?.message ?? ''}`,
@@ -152,13 +152,5 @@ export class Link {
     this.#mux?.close();
     this.#agent?.destroy();
     this.#options.events.down(reason);
-  }
-}
-
-function json(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString('utf8')) as unknown;
-  } catch {
-    throw new TunnelProtocolError('HELLO is not JSON');
   }
 }

@@ -2,7 +2,7 @@
 // Delay-controlled window and resume will use the ACK counts; this end already sends and keeps them.
 import { frameType, limits, resetCode } from '../../contract/tunnel.ts';
 import type { Clock } from '../lib/clock.ts';
-import { decode, encode, encodeNumber, TunnelProtocolError, type Frame } from './codec.ts';
+import { decode, encode, encodeNumber, parsePayload, TunnelProtocolError, type Frame } from './codec.ts';
 import { resetError, TunnelStream, type StreamHost } from './stream.ts';
 
 /** What a multiplexer needs from the connection below it. */
@@ -48,7 +48,6 @@ export class Mux {
   #ackedFrames = 0;
   #ackedBytes = 0;
   #ackTimer: { close(): void } | undefined;
-  #granted = 0;
   readonly #host: StreamHost;
 
   constructor(options: MuxOptions) {
@@ -58,11 +57,9 @@ export class Mux {
       credit: (stream, outstanding) => this.#credit(stream, outstanding),
       sendWindow: (stream, bytes) => this.#send(encodeNumber('WINDOW', stream.id, bytes)),
       sendReset: (stream, code) => {
-        if (this.#streams.has(stream.id)) this.#send(encodeNumber('RESET', stream.id, code));
+        if (this.#has(stream)) this.#send(encodeNumber('RESET', stream.id, code));
       },
-      gone: (stream) => {
-        if (this.#streams.delete(stream.id)) this.#granted -= stream.receiveCredit;
-      },
+      gone: (stream) => this.#remove(stream),
     };
   }
 
@@ -151,7 +148,7 @@ export class Mux {
         this.#options.onGoaway?.(payload.readUInt32BE(0), payload.toString('utf8', 4));
         return;
       case 'CTRL':
-        return this.#options.onCtrl?.(parse(payload));
+        return this.#options.onCtrl?.(parsePayload(payload, 'CTRL'));
       case 'OPEN':
         return this.#accept(id, payload.toString('utf8'));
       case 'DATA':
@@ -166,17 +163,14 @@ export class Mux {
     const stream = this.#streams.get(id);
     if (!stream) {
       // A stream that we have closed a moment ago may still get frames; one that never was may not.
-      const known = this.#options.role === 'gateway' ? id % 2 === 1 && id < this.#nextId : id <= this.#highestSeen;
+      const known =
+        this.#options.role === 'gateway' ? id % 2 === 1 && id < this.#nextId : id % 2 === 1 && id <= this.#highestSeen;
       if (!known) throw new TunnelProtocolError(`${type} for stream ${id}, which was never opened`);
       return;
     }
     if (type === 'DATA') {
       this.#options.meter?.bytes('in', payload.length);
-      this.#granted -= payload.length;
-      if (!stream.receive(payload)) {
-        this.#granted += payload.length;
-        this.#violate(stream);
-      }
+      if (!stream.receive(payload)) this.#violate(stream);
     } else if (type === 'WINDOW') {
       stream.sendCredit += payload.readUInt32BE(0);
       if (stream.sendCredit > 0x7fff_ffff) return this.#violate(stream);
@@ -214,31 +208,45 @@ export class Mux {
 
   #add(stream: TunnelStream): void {
     this.#streams.set(stream.id, stream);
-    this.#granted += stream.receiveCredit;
     stream.on('error', () => undefined);
   }
 
   #remove(stream: TunnelStream): void {
-    if (this.#streams.delete(stream.id)) this.#granted -= stream.receiveCredit;
+    if (this.#has(stream)) this.#streams.delete(stream.id);
+  }
+
+  /** A stream that was refused has no place here, though another may have its id. */
+  #has(stream: TunnelStream): boolean {
+    return this.#streams.get(stream.id) === stream;
   }
 
   /** Up to the full window while few streams are open and the tunnel holds little; the initial window always. */
   #credit(_stream: TunnelStream, outstanding: number): number {
     const full =
-      this.#streams.size <= limits.fullWindowStreams && this.#granted < limits.tunnelBytes - limits.windowBytes;
+      this.#streams.size <= limits.fullWindowStreams && this.#held() <= limits.tunnelBytes - limits.windowBytes;
     const target = full ? limits.windowBytes : limits.initialWindowBytes;
     const bytes = target - outstanding;
     if (bytes < target / 4) return 0;
-    this.#granted += bytes;
+    return bytes;
+  }
+
+  /** What the peer may still send, and what nobody has read yet. */
+  #held(): number {
+    let bytes = 0;
+    for (const stream of this.#streams.values()) bytes += stream.receiveCredit + stream.readableLength;
     return bytes;
   }
 
   #ready(stream: TunnelStream): void {
-    if (!this.#queued.has(stream)) {
-      this.#queued.add(stream);
-      this.#ring.push(stream);
-    }
+    if (!this.#has(stream)) return;
+    this.#enqueue(stream);
     this.#pump();
+  }
+
+  #enqueue(stream: TunnelStream): void {
+    if (this.#queued.has(stream)) return;
+    this.#queued.add(stream);
+    this.#ring.push(stream);
   }
 
   #pump(): void {
@@ -254,10 +262,8 @@ export class Mux {
         meter?.bytes('out', piece.length);
         this.#send(encode('DATA', stream.id, piece));
       }
-      if (stream.hasMore) {
-        this.#queued.add(stream);
-        this.#ring.push(stream);
-      } else if (stream.nextEnd()) this.#send(encode('END', stream.id));
+      if (stream.hasMore) this.#enqueue(stream);
+      else if (stream.nextEnd()) this.#send(encode('END', stream.id));
     }
     this.#pumping = false;
     this.#waiting = this.#ring.length > 0;
@@ -285,13 +291,5 @@ export class Mux {
     this.#ackedFrames = 0;
     this.#ackedBytes = 0;
     this.#send(encodeNumber('ACK', 0, this.received));
-  }
-}
-
-function parse(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString('utf8')) as unknown;
-  } catch {
-    throw new TunnelProtocolError('CTRL is not JSON');
   }
 }

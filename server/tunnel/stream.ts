@@ -73,6 +73,7 @@ export class TunnelStream extends Duplex {
     if (this.#peerEnded) return false;
     this.#peerEnded = true;
     this.push(null);
+    this.emit('peerEnded');
     return true;
   }
 

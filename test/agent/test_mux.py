@@ -302,7 +302,10 @@ class Streams(Case):
         for first in (wire.OPEN, wire.CTRL, wire.PING):
             with self.assertRaises(ProtocolError):
                 Mux(self.socket, self.path, None, None, None).on_message(wire.encode(first, 1 if first == wire.OPEN else 0, b"12345678"))
-        for hello in (b"[]", b"{}", b"nonsense", b'{"v":1}', b'{"v":2,"window":262144}', b'{"v":1,"window":65535}', b'{"v":1,"window":"262144"}', b"[" * 16000):
+        hellos = ({"v": 2}, {"v": True}, {"v": 1.0}, {"window": 65535}, {"window": "262144"}, {"window": True}, {"maxStreams": 0}, {"maxStreams": None})
+        good = {"v": 1, "window": 262144, "maxStreams": 1024}
+        bad = [json.dumps({**good, **hello}).encode() for hello in hellos]
+        for hello in (b"[]", b"{}", b"nonsense", b'{"v":1,"window":262144,"maxStreams":NaN}', b"[" * 16000, *bad):
             with self.assertRaises(ProtocolError):
                 Mux(self.socket, self.path, None, None, None).on_message(wire.encode(wire.HELLO, 0, hello))
         await self.open(3)
@@ -318,7 +321,7 @@ class Streams(Case):
         source = random.Random(3)
         for _round in range(200):
             mux = Mux(FakeWebsocket(), self.path, self.ctrl.append, self.on_goaway, lambda: True)
-            mux.on_message(wire.encode(wire.HELLO, 0, b'{"v":1,"window":65536}'))
+            mux.on_message(wire.encode(wire.HELLO, 0, b'{"v":1,"window":65536,"maxStreams":1}'))
             try:
                 for _frame in range(60):
                     kind = source.choice((wire.OPEN, wire.OPEN, wire.DATA, wire.DATA, wire.WINDOW, wire.END, wire.RESET, wire.CTRL, wire.ACK, wire.GOAWAY))

@@ -1,12 +1,172 @@
-"""Frames: the codec against the shared vectors, its limits, and random bytes."""
+"""Frames and bodies: the codec and the multiplexer against the vectors that the gateway's tests read too, limits, and random bytes."""
 import json
 import os
 import random
 import re
+import struct
+import sys
+import types
 import unittest
 
 from agent import wire
-from test.agent.kit import ROOT
+from agent.mux import Mux
+from test.agent.kit import ROOT, AgentProcess, Case, Gateway
+
+with open(os.path.join(ROOT, "test", "vectors", "jtun.json"), encoding="utf-8") as file:
+    VECTORS = json.load(file)
+HELLO = b'{"v":1,"window":262144,"maxStreams":1024}'
+
+
+def payload_of(vector):
+    if "xs" in vector:
+        return b"x" * vector["xs"]
+    return vector["text"].encode() if "text" in vector else bytes.fromhex(vector.get("hex", ""))
+
+
+def message_of(vector):
+    return bytes.fromhex(vector["header"]) + payload_of(vector)
+
+
+def read_frame(text):
+    """A frame of a conversation: type, stream, payload."""
+    name, stream, payload = (text.split(" ", 2) + [""])[:3]
+    return getattr(wire, name), int(stream), bytes.fromhex(payload[1:]) if payload.startswith("#") else payload.encode()
+
+
+def body_of(vector):
+    """What the receiving end reads."""
+    return vector["text"].encode() if "text" in vector else json.dumps(vector["body"]).encode()
+
+
+class Sent:
+    """A websocket that keeps what is sent."""
+
+    blocked = False
+
+    def __init__(self):
+        self.frames = []
+
+    def send(self, head, payload=b""):
+        self.frames.append(wire.decode(head + bytes(payload)))
+
+
+async def never(_stream):
+    """No app is dialled."""
+
+
+class SharedVectors(Case):
+    def test_types_and_reset_codes_are_those_of_the_vectors(self):
+        for name, kind in VECTORS["types"].items():
+            self.assertEqual(getattr(wire, name), kind, name)
+        self.assertEqual(len(VECTORS["types"]), len(wire.RULES))
+        codes = (wire.REFUSED, wire.TIMEOUT, wire.CONNRESET, wire.FORBIDDEN, wire.TOO_MANY, wire.PROTOCOL)
+        self.assertEqual(dict(zip(("refused", "timeout", "reset", "forbidden", "tooMany", "protocol"), codes)), VECTORS["resetCodes"])
+
+    def test_every_frame_is_made_and_taken(self):
+        for vector in VECTORS["frames"]:
+            with self.subTest(vector["name"]):
+                kind, stream, payload = getattr(wire, vector["type"]), vector["stream"], payload_of(vector)
+                self.assertTrue(wire.encode(kind, stream, payload) == message_of(vector))
+                found = wire.decode(message_of(vector))
+                self.assertTrue((found[0], found[1], bytes(found[2])) == (kind, stream, payload))
+
+    def test_what_is_malformed_is_not_taken_and_not_made(self):
+        for vector in VECTORS["malformed"]:
+            with self.subTest(vector["name"]):
+                with self.assertRaises(wire.ProtocolError):
+                    wire.decode(message_of(vector))
+                if "type" in vector:
+                    with self.assertRaises(wire.ProtocolError):
+                        wire.encode(getattr(wire, vector["type"]), vector["stream"], payload_of(vector))
+
+    def test_a_number_is_sent_modulo_2_to_the_32(self):
+        for value, wanted in ((0, "00000000"), (1, "00000001"), (0xFFFFFFFF, "ffffffff"), (0x100000000, "00000000"), (0x100000005, "00000005")):
+            self.assertEqual(wire.encode(wire.ACK, 0, wire.u32(value)).hex(), "0900000000000000" + wanted)
+
+    def mux(self):
+        sent = Sent()
+        mux = Mux(sent, "/nowhere", lambda message: None, lambda: None, lambda: True)
+        mux.connect = never
+        self.addCleanup(mux.close)
+        return mux, sent
+
+    async def test_every_conversation_ends_as_it_should(self):
+        for talk in VECTORS["conversations"]:
+            with self.subTest(talk["name"]):
+                mux, sent = self.mux()
+                mux.on_message(wire.encode(wire.HELLO, 0, HELLO))
+                messages = [wire.encode(*read_frame(text)) for text in talk["receives"]]
+                for message in messages[:-1]:
+                    mux.on_message(message)
+                if "close" in talk:
+                    self.assertEqual(talk["close"], 1002)
+                    with self.assertRaises(wire.ProtocolError):
+                        mux.on_message(messages[-1])
+                    continue
+                mux.on_message(messages[-1])
+                codes = [[stream, struct.unpack(">I", body)[0]] for kind, stream, body in sent.frames if kind == wire.RESET]
+                self.assertEqual(codes, [[stream, VECTORS["resetCodes"][code]] for stream, code in talk["resets"]])
+                self.assertEqual(len(mux.streams), talk["streams"])
+
+    async def test_the_hello_of_a_gateway_is_taken_or_breaks_the_protocol(self):
+        for vector in VECTORS["hello"]["fromGateway"]:
+            with self.subTest(vector["name"]):
+                mux, _sent = self.mux()
+                message = wire.encode(wire.HELLO, 0, body_of(vector))
+                if vector["taken"]:
+                    mux.on_message(message)
+                    self.assertEqual(mux.peer_window, vector["body"]["window"])
+                else:
+                    with self.assertRaises(wire.ProtocolError):
+                        mux.on_message(message)
+
+    def test_ctrl_of_a_gateway_has_an_effect_or_is_ignored(self):
+        from agent.main import Agent
+
+        for vector in VECTORS["ctrl"]["fromGateway"]:
+            with self.subTest(vector["name"]):
+                effects = []
+                agent = types.SimpleNamespace(deadline=None, ask_end=lambda *wanted: effects.append(wanted[:2]))
+                Agent.on_ctrl(agent, json.loads(body_of(vector)))
+                self.assertEqual(bool(effects) or agent.deadline is not None, vector["taken"])
+                if vector["taken"] and vector["body"]["kind"] == "stop":
+                    self.assertEqual(effects, [("stop", vector["body"]["graceSeconds"])])
+
+    async def test_ctrl_goes_out_as_the_json_of_its_message(self):
+        for vector in VECTORS["ctrl"]["fromAgent"]:
+            if vector["taken"]:
+                mux, sent = self.mux()
+                self.assertEqual(mux.ctrl(vector["body"]), 1)
+                kind, stream, payload = sent.frames[0]
+                self.assertEqual((kind, stream, json.loads(bytes(payload))), (wire.CTRL, 0, vector["body"]))
+
+    def test_every_cause_of_the_agent_is_one_that_the_gateway_takes(self):
+        from agent.main import STATUS
+
+        taken = {vector["body"]["cause"] for vector in VECTORS["ctrl"]["fromAgent"] if vector["taken"] and vector["body"]["kind"] == "exit"}
+        self.assertEqual(taken, set(STATUS))
+
+    async def test_the_agent_says_hello_phases_and_its_end_in_the_form_of_the_vectors(self):
+        gateway = Gateway()
+        await gateway.listen()
+        self.addAsyncCleanup(gateway.close)
+        app = {"kind": "argv", "argv": [sys.executable, "-c", "raise SystemExit(3)"], "readyPath": "/", "rootDir": "/tmp"}
+        agent = await AgentProcess(self, gateway.url, app=app).start()
+        await agent.status()
+        frames = gateway.link.frames
+        usual = next(vector["body"] for vector in VECTORS["hello"]["fromAgent"] if vector["taken"])
+        self.assertEqual((frames[0][0], shape(json.loads(frames[0][2]))), (wire.HELLO, shape(usual)), agent.text())
+        known = [(vector["body"]["kind"], shape(vector["body"])) for vector in VECTORS["ctrl"]["fromAgent"] if vector["taken"]]
+        self.assertEqual({message["kind"] for message in gateway.link.ctrl}, {"phase", "exit"})
+        for message in gateway.link.ctrl:
+            self.assertIn((message["kind"], shape(message)), known)
+
+
+def shape(value):
+    """The names and types of a body, without its values."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    return type(value).__name__
 
 
 class Codec(unittest.TestCase):

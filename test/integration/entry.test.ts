@@ -71,7 +71,7 @@ test("a code in another browser does not let it in, and is used up: nobody works
   const code = await wayIn(attacker);
   const answer = await victim.client.get(code.href, { navigate: true });
   expect(answer.status).toBe(303);
-  expect(answer.headers.location).toBe('/.linkspan/again');
+  expect(answer.headers.location).toBe('/.linkspan/again?to=%2F');
   expect(victim.client.jar.get(code.hostname)?.get('__Host-ls')).toBeUndefined();
   const late = await attacker.client.get(code.href, { navigate: true });
   expect(late.text).toContain('entry-code-invalid');
@@ -91,12 +91,12 @@ test('a browser that keeps no cookies is told so instead of going round for ever
   expect(answers).toEqual(['303 ', '403 cookies-blocked']);
 });
 
-test('a browser that lost its state cookie once enters by itself', async () => {
+test('a browser that lost its state cookie once enters by itself, and arrives where it wanted to go', async () => {
   const person = await fresh();
-  const code = await wayIn(person);
+  const code = await wayIn(person, `${session.url}lab/tree?x=1`);
   person.client.jar.delete(code.hostname);
   const page = await person.enter(code.href);
-  expect([page.status, page.url.pathname]).toEqual([200, '/lab']);
+  expect([page.status, page.url.href]).toEqual([200, `${session.url}lab/tree?x=1`]);
 });
 
 test('a code is good for 30 seconds', async () => {
@@ -127,6 +127,17 @@ test('two tabs that enter at the same time both get in', async () => {
     expect(answer.status).toBe(200);
   }
 });
+
+test.each(['//evil.example', '/\\evil.example', 'https://evil.example', '/.linkspan/again?to=/'])(
+  'beginning again leads nowhere else: %j',
+  async (to) => {
+    const answer = await ada.client.get(`${session.url}.linkspan/again?to=${encodeURIComponent(to)}`, {
+      navigate: true,
+      follow: 5,
+    });
+    expect([answer.status, answer.url.origin + answer.url.pathname]).toEqual([200, `${session.url}lab`]);
+  },
+);
 
 test.each(['https://evil.example/', '//evil.example', '/\\evil.example'])(
   'the way in leads nowhere else: %j',

@@ -1,7 +1,7 @@
 // What may reach an app through a session host, as whom, and what comes back.
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { WebSocket, type ClientOptions } from 'ws';
+import { WebSocket } from 'ws';
 import { entrySecret, testGateway, type TestGateway } from '../kit/gateway.ts';
 import { Client, sendRaw } from '../kit/http.ts';
 import type { Seen } from '../kit/mirror.ts';
@@ -15,27 +15,6 @@ afterEach(() => site.close());
 
 const seen = async (headers: Record<string, string> = {}, client = site.client()): Promise<Seen> =>
   (await client.get(`${site.origin}/look?q=%2f..%2f&q=a+b`, { headers })).json<Seen>();
-
-/** Opens a websocket; resolves with it, or with the status that refused it. */
-function websocket(options: ClientOptions & { path?: string; protocol?: string } = {}): Promise<WebSocket | number> {
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${site.port}${options.path ?? '/ws'}`, options.protocol ?? [], {
-      ...options,
-      headers: {
-        host: `${site.host}:${site.port}`,
-        origin: site.origin,
-        cookie: `__Host-ls=${entrySecret}`,
-        ...options.headers,
-      },
-    });
-    socket.once('open', () => resolve(socket));
-    socket.once('unexpected-response', (request, response) => {
-      resolve(response.statusCode ?? 0);
-      request.destroy();
-    });
-    socket.once('error', reject);
-  });
-}
 
 describe('guard', () => {
   // Each line: what is said besides a good entry, and the code; the same request without it passes.
@@ -95,10 +74,10 @@ describe('guard', () => {
   });
 
   test('a websocket needs the Origin of its own host', async () => {
-    expect(await websocket({ headers: { origin: 'http://evil.example' } })).toBe(403);
-    expect(await websocket({ headers: { origin: 'null' } })).toBe(403);
-    expect(await websocket({ headers: { origin: `http://s-b.localhost:${site.port}` } })).toBe(403);
-    const socket = await websocket();
+    expect(await site.websocket({ headers: { origin: 'http://evil.example' } })).toBe(403);
+    expect(await site.websocket({ headers: { origin: 'null' } })).toBe(403);
+    expect(await site.websocket({ headers: { origin: `http://s-b.localhost:${site.port}` } })).toBe(403);
+    const socket = await site.websocket();
     expect(socket).toBeInstanceOf(WebSocket);
     (socket as WebSocket).close();
   });
@@ -136,8 +115,8 @@ describe('without entry', () => {
     expect(to.searchParams.get('to')).toBe('/lab/tree/a?b=c');
     const program = await new Client(site.port).get(`${site.origin}/api/contents`);
     expect([program.status, program.json()['code']]).toEqual([401, 'entry-required']);
-    expect(await websocket({ headers: { cookie: '' } })).toBe(401);
-    expect(await websocket({ headers: { cookie: `__Host-ls=${'f'.repeat(43)}` } })).toBe(401);
+    expect(await site.websocket({ headers: { cookie: '' } })).toBe(401);
+    expect(await site.websocket({ headers: { cookie: `__Host-ls=${'f'.repeat(43)}` } })).toBe(401);
   });
 
   test('a host without a session says session-not-found', async () => {
@@ -184,7 +163,7 @@ describe('headers', () => {
   });
 
   test('Connection cannot name away what we say', async () => {
-    const { headers } = await seen({ connection: 'x-linkspan-secret, x-linkspan-role, host' });
+    const { headers } = await seen({ connection: 'x-linkspan-secret, x-linkspan-role' });
     expect(headers).toMatchObject({ 'x-linkspan-secret': 'app-secret', 'x-linkspan-role': 'owner' });
   });
 
@@ -272,83 +251,6 @@ describe('forwarding', () => {
   });
 });
 
-describe('websockets', () => {
-  test('text and binary messages come back as they were', async () => {
-    const socket = (await websocket()) as WebSocket;
-    const got: [string, boolean][] = [];
-    socket.on('message', (data, binary) => got.push([(data as Buffer).toString('latin1'), binary]));
-    socket.send('hello');
-    socket.send(Buffer.from([0, 255]));
-    await until(() => got.length === 2, 'two messages');
-    expect(got).toEqual([
-      ['hello', false],
-      ['\u0000\u00ff', true],
-    ]);
-    socket.close();
-  });
-
-  test('the subprotocol and who it is reach the app', async () => {
-    const socket = (await websocket({ protocol: 'chat', headers: { 'x-linkspan-role': 'admin' } })) as WebSocket;
-    expect(site.app.upgrades[0]!.headers).toMatchObject({
-      'sec-websocket-protocol': 'chat',
-      'x-linkspan-role': 'owner',
-      'x-linkspan-secret': 'app-secret',
-    });
-    expect(site.app.upgrades[0]!.headers.cookie).toBeUndefined();
-    socket.close();
-  });
-
-  test('a refusal of the app reaches the browser', async () => {
-    expect(await websocket({ path: '/ws/refuse' })).toBe(403);
-  });
-
-  test.each<[string, () => void, number]>([
-    ['session', () => site.end({ sessionId: 'aaaaaaaaaaaaaaaa' }), 4410],
-    ['login', () => site.end({ loginId: 'l1' }), 4403],
-    ['entry', () => site.end({ entryId: 'e1' }), 4403],
-  ])('the end of a %s closes its websockets', async (_what, end, code) => {
-    const socket = (await websocket()) as WebSocket;
-    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
-    site.end({ loginId: 'another' });
-    end();
-    expect(await closed).toBe(code);
-    await until(() => site.gateway.stats().websockets === 0, 'nothing is left');
-  });
-
-  test('a session that stops closes its websockets with 1001 and takes no more requests', async () => {
-    const socket = (await websocket()) as WebSocket;
-    const closed = new Promise<number>((resolve) => socket.once('close', resolve));
-    expect(site.gateway.closeSession(site.session.id)).toEqual({ hadWebsockets: true });
-    expect(await closed).toBe(1001);
-    expect(await websocket()).toBe(503);
-    expect((await site.client().get(`${site.origin}/look`)).status).toBe(503);
-  });
-
-  test('an upgrade that is reset at any moment leaves the server alive', async () => {
-    const head = (path: string): string =>
-      `GET ${path} HTTP/1.1\r\nHost: ${site.host}:${site.port}\r\nOrigin: ${site.origin}\r\nCookie: __Host-ls=${entrySecret}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
-    for (let round = 0; round < 40; round++) {
-      const socket = net.connect(site.port, '127.0.0.1');
-      socket.on('error', () => undefined);
-      socket.write(head(round % 2 ? '/ws/never' : '/ws'));
-      await new Promise((resolve) => (round % 4 < 2 ? setImmediate(resolve) : socket.once('connect', resolve)));
-      socket.resetAndDestroy();
-    }
-    expect((await site.client().get(`${site.origin}/look`)).status).toBe(200);
-    await until(() => site.gateway.stats().websockets === 0, 'no websocket is left');
-  });
-
-  test('a browser that leaves before the 101 takes the attempt at the app with it', async () => {
-    const socket = net.connect(site.port, '127.0.0.1');
-    socket.write(
-      `GET /ws/never HTTP/1.1\r\nHost: ${site.host}:${site.port}\r\nOrigin: ${site.origin}\r\nCookie: __Host-ls=${entrySecret}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`,
-    );
-    await until(() => site.app.sockets.size === 1, 'the attempt');
-    socket.destroy();
-    await until(() => site.app.sockets.size === 0, 'the end of the attempt');
-  });
-});
-
 describe('pages of states', () => {
   test.each<[string, Partial<TestGateway['session']>, number, string]>([
     ['starting', { state: 'starting', words: 'The application is starting.' }, 503, 'session-not-ready'],
@@ -365,7 +267,7 @@ describe('pages of states', () => {
     expect(page.text).toContain('My &lt;lab&gt;');
     const problem = await site.client().get(`${site.origin}/api/status`);
     expect([problem.status, problem.json()['code']]).toEqual([status, code]);
-    expect(await websocket()).toBe(status);
+    expect(await site.websocket()).toBe(status);
     if (status === 503) expect(Number(problem.headers['retry-after'])).toBeGreaterThan(0);
     if (status === 410) expect(page.text).toContain('Start again');
   });

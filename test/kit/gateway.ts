@@ -1,6 +1,7 @@
 // A gateway over real sockets in front of the mirror app, with rights that a test sets.
 import http, { Agent } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
+import { WebSocket, type ClientOptions } from 'ws';
 import { makeCookieJar } from '../../server/http/cookies.ts';
 import { guardUpgrade } from '../../server/http/upgrade.ts';
 import { makeLog } from '../../server/lib/log.ts';
@@ -26,8 +27,12 @@ export interface TestGateway {
   end(what: Ended): void;
   /** A client that has entered. */
   client(): Client;
+  /** Opens a websocket; resolves with it, or with the status that refused it. */
+  websocket(options?: ClientOptions & { path?: string; protocol?: string }): Promise<WebSocket | number>;
   /** False: the tunnel is away. */
   reachable: boolean;
+  /** False: no entry counts. */
+  admits: boolean;
   close(): Promise<void>;
 }
 
@@ -61,7 +66,26 @@ export async function testGateway(kind: 'jupyterlab' | 'argv' = 'jupyterlab'): P
     visitor,
     persons: [] as string[],
     reachable: true,
+    admits: true,
     end: (what: Ended) => listeners.forEach((tell) => tell(what)),
+    websocket: (options: ClientOptions & { path?: string; protocol?: string } = {}) =>
+      new Promise<WebSocket | number>((resolve, reject) => {
+        const socket = new WebSocket(`ws://127.0.0.1:${port}${options.path ?? '/ws'}`, options.protocol ?? [], {
+          ...options,
+          headers: {
+            host: `${host}:${port}`,
+            origin: `http://${host}:${port}`,
+            cookie: `__Host-ls=${entrySecret}`,
+            ...options.headers,
+          },
+        });
+        socket.once('open', () => resolve(socket));
+        socket.once('unexpected-response', (request, response) => {
+          resolve(response.statusCode ?? 0);
+          request.destroy();
+        });
+        socket.once('error', reject);
+      }),
     client: () => {
       const client = new Client(port);
       client.jar.set(host, new Map([['__Host-ls', entrySecret]]));
@@ -71,7 +95,7 @@ export async function testGateway(kind: 'jupyterlab' | 'argv' = 'jupyterlab'): P
   const ports: Ports = {
     sessionByHost: (name) => Promise.resolve(name === host ? session : undefined),
     redeem: () => Promise.resolve({ ok: false, reason: 'unknown' }),
-    admit: ({ secret }) => Promise.resolve(secret === entrySecret ? visitor : undefined),
+    admit: ({ secret }) => Promise.resolve(made.admits && secret === entrySecret ? visitor : undefined),
     dial: () => (made.reachable ? { agent, secret: 'app-secret', kind } : undefined),
     cleared: () => undefined,
     entered: () => undefined,

@@ -13,17 +13,23 @@ export interface Seen {
 
 export interface Mirror {
   port: number;
+  /** Requests that it answered with what it saw. */
+  seen: Seen[];
   /** Requests whose client left before the answer. */
   aborted: string[];
   upgrades: http.IncomingMessage[];
   sockets: Set<Socket>;
+  /** Lets websockets in that wait at /ws/late. */
+  letIn(): void;
   close(): Promise<void>;
 }
 
 export async function mirror(): Promise<Mirror> {
   const aborted: string[] = [];
+  const seen: Seen[] = [];
   const upgrades: http.IncomingMessage[] = [];
   const sockets = new Set<Socket>();
+  const late: (() => void)[] = [];
   const server = http.createServer((request, response) => {
     const parts: Buffer[] = [];
     response.on('close', () => {
@@ -48,6 +54,9 @@ export async function mirror(): Promise<Mirror> {
           return;
         case '/never':
           return;
+        case '/stream':
+          response.write('and so on');
+          return;
         case '/large':
           response.end(Buffer.alloc(8 << 20, 'x'));
           return;
@@ -55,7 +64,7 @@ export async function mirror(): Promise<Mirror> {
           request.socket.destroy();
           return;
         default: {
-          const seen: Seen = {
+          const told: Seen = {
             method: request.method ?? '',
             url: request.url ?? '',
             headers: request.headers,
@@ -63,7 +72,8 @@ export async function mirror(): Promise<Mirror> {
             body: Buffer.concat(parts).toString('latin1'),
           };
           response.setHeader('Content-Type', 'application/json');
-          response.end(JSON.stringify(seen));
+          seen.push(told);
+          response.end(JSON.stringify(told));
         }
       }
     });
@@ -73,10 +83,13 @@ export async function mirror(): Promise<Mirror> {
     // A socket that nobody reads never reports its end.
     if (request.url === '/ws/never') return void socket.on('end', () => socket.end()).resume();
     if (request.url === '/ws/refuse') return void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno');
-    websockets.handleUpgrade(request, socket, head, (websocket) => {
-      upgrades.push(request);
-      websocket.on('message', (data, binary) => websocket.send(data, { binary }));
-    });
+    const letIn = (): void =>
+      websockets.handleUpgrade(request, socket, head, (websocket) => {
+        upgrades.push(request);
+        websocket.on('message', (data, binary) => websocket.send(data, { binary }));
+      });
+    if (request.url === '/ws/late') late.push(letIn);
+    else letIn();
   });
   server.on('connection', (socket) => {
     sockets.add(socket);
@@ -85,9 +98,11 @@ export async function mirror(): Promise<Mirror> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     port: (server.address() as AddressInfo).port,
+    seen,
     aborted,
     upgrades,
     sockets,
+    letIn: () => late.splice(0).forEach((one) => one()),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

@@ -1,55 +1,49 @@
-// Open websockets of session hosts: closed politely when a session stops, and when a right ends.
+// What is open at session hosts: websockets, upgrades under way and requests. Ended when a session stops or a right ends.
 import type { Duplex } from 'node:stream';
 import type { Ended, Visitor } from './ports.ts';
 
-export interface OpenWebsocket {
+export interface Open {
   sessionId: string;
   visitor: Visitor;
-  browser: Duplex;
-  app: Duplex;
+  /** Requests that are under way may still end by themselves when a session stops. */
+  kind: 'websocket' | 'request';
+  end(code: number, reason: string): void;
 }
 
-export class WebsocketRegistry {
-  readonly #open = new Set<OpenWebsocket>();
+export class OpenRegistry {
+  readonly #open = new Set<Open>();
 
-  /** Ties the two ends and forgets the pair when either closes. */
-  add(pair: OpenWebsocket): void {
-    this.#open.add(pair);
-    const gone = (): void => void this.#open.delete(pair);
-    pair.browser.once('close', gone);
-    pair.app.once('close', gone);
+  /** @returns forgets it again */
+  hold(open: Open): () => void {
+    this.#open.add(open);
+    return () => void this.#open.delete(open);
   }
 
   get size(): number {
     return this.#open.size;
   }
 
-  countOf(sessionId: string): number {
+  /** @returns how many were ended */
+  endAll(what: Ended, code: number, reason: string, kind?: Open['kind']): number {
     let count = 0;
-    for (const pair of this.#open) if (pair.sessionId === sessionId) count += 1;
-    return count;
-  }
-
-  /** @returns how many were closed */
-  closeAll(what: Ended, code: number, reason: string): number {
-    let count = 0;
-    for (const pair of this.#open) {
-      if (!matches(pair, what)) continue;
+    for (const open of this.#open) {
+      if (!matches(open, what) || (kind !== undefined && open.kind !== kind)) continue;
       count += 1;
-      closePair(pair, code, reason);
+      this.#open.delete(open);
+      open.end(code, reason);
     }
     return count;
   }
 }
 
-function matches({ sessionId, visitor }: OpenWebsocket, what: Ended): boolean {
+function matches({ sessionId, visitor }: Open, what: Ended): boolean {
   if ('sessionId' in what) return sessionId === what.sessionId;
   if ('loginId' in what) return visitor.loginId === what.loginId;
   return visitor.entryId === what.entryId;
 }
 
 /** A close frame each way (RFC 6455 5.5.1), then the sockets end; a peer that does not leave is cut. */
-function closePair({ browser, app }: OpenWebsocket, code: number, reason: string): void {
+export function closeWebsocket(browser: Duplex, app: Duplex, code: number, reason: string): void {
   browser.unpipe(app);
   app.unpipe(browser);
   if (browser.writable) browser.end(closeFrame(code, reason, false));
