@@ -21,7 +21,7 @@ export interface PortalOptions {
 }
 
 /** Routes of the page; everything else that is not found is a problem, not a page. */
-const pageRoutes = /^\/(?:$|sessions\/[a-z2-7]{16}$|account$|start\/[a-z0-9-]+$|signed-out$)/;
+const pageRoutes = /^\/(?:$|sessions\/[a-z2-7]{16}$|account$)/;
 
 export function makePortal(options: PortalOptions): Express {
   const app = express();

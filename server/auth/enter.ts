@@ -1,6 +1,8 @@
 // GET /enter: the portal's end of the entry flow. Checks login and right, and sends the browser back with a one-time code.
 import type { RequestHandler, Response } from 'express';
+import { PortalError } from '../../contract/errors.ts';
 import { html, sendPage } from '../http/html.ts';
+import { isNavigation } from '../http/problem.ts';
 import type { Entries, Role } from './entries.ts';
 import { safePath } from './paths.ts';
 import type { Authenticate, Who } from './who.ts';
@@ -14,19 +16,21 @@ export interface EnterOptions {
 }
 
 export function makeEnter({ portal, authenticate, entries, right }: EnterOptions): RequestHandler {
-  return async (request, response) => {
+  return async (request, response, next) => {
     const sessionId = text(request.query['session']);
     const stateHash = text(request.query['state']);
     const to = safePath(request.query['to']);
     response.set({ 'Cache-Control': 'no-store', 'Referrer-Policy': 'no-referrer' });
-    if (!/^[a-z2-7]{16}$/.test(sessionId) || !/^[0-9a-f]{64}$/.test(stateHash)) return sendForbidden(response, portal);
+    if (!/^[a-z2-7]{16}$/.test(sessionId) || !/^[0-9a-f]{64}$/.test(stateHash))
+      return isNavigation(request) ? sendForbidden(response, portal) : next(new PortalError('entry-forbidden'));
     const who = await authenticate(request, { slide: true });
     if (!who) {
       const back = `/enter?session=${sessionId}&state=${stateHash}&to=${encodeURIComponent(to)}`;
       return response.redirect(303, `/auth/login?to=${encodeURIComponent(back)}`);
     }
     const granted = await right(sessionId, who);
-    if (!granted) return sendForbidden(response, portal);
+    if (!granted)
+      return isNavigation(request) ? sendForbidden(response, portal) : next(new PortalError('entry-forbidden'));
     const code = await entries.issueCode({ sessionId, who, stateHash, to, role: granted.role });
     response.redirect(303, `${granted.origin}/.linkspan/enter?code=${code}`);
   };

@@ -1,4 +1,4 @@
-// One line per request and per upgrade: method, path without query, status, time. Never a query: the entry code travels there.
+// One line per request: method, path without query, status, time. Never a query: the entry code travels there.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../lib/log.ts';
 

@@ -67,7 +67,7 @@ test('ada logs in, starts, watches progress, works in Lab, saves, reloads, stops
   await expect(page.getByRole('heading', { name: 'JupyterLab has ended' })).toBeVisible();
   await page.getByRole('link', { name: 'Start again' }).click();
   await expect(page).toHaveURL(new RegExp(`^${server.portal}/sessions/${id}`));
-  await page.getByRole('button', { name: 'Start again' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Start again' }).click();
   await page.waitForURL(/^http:\/\/s-[a-z2-7]{16}\.localhost:\d+\/lab/, { timeout: 60_000 });
   expect(new URL(page.url()).origin).not.toBe(session);
   await labIsUp(page);

@@ -55,3 +55,23 @@ test('the page of the portal says that it lost contact, and finds it again', asy
   await page.getByRole('button', { name: 'Start JupyterLab', exact: true }).click();
   await page.waitForURL(/\/lab/, { timeout: 60_000 });
 });
+
+test('events that were refused once come again, and the page goes on meanwhile', async ({ page }) => {
+  let refused = 0;
+  await page.route('**/api/events', async (route) => {
+    refused += 1;
+    if (refused <= 2) await route.fulfill({ status: 503, body: 'restarting' });
+    else await route.continue();
+  });
+  await logIn(page, server, 'cora');
+  await expect.poll(() => refused, { timeout: 20_000 }).toBeGreaterThan(2);
+  const started = await page.evaluate(() =>
+    fetch('/api/sessions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ profile: 'jupyterlab', title: 'From elsewhere' }),
+    }).then((answer) => answer.status),
+  );
+  expect(started).toBe(201);
+  await expect(page.getByRole('article').filter({ hasText: 'From elsewhere' })).toBeVisible();
+});

@@ -178,6 +178,8 @@ test('bela gets the same 403 page for the session of ada as for one that does no
     navigate: true,
   });
   expect([none.status, none.text]).toEqual([403, theirs.text]);
+  const program = await bela.get(`/enter?session=${session.id}&state=${state}`);
+  expect([program.status, program.json()['code']]).toEqual([403, 'entry-forbidden']);
   const api = await bela.get(`/api/sessions/${session.id}`);
   expect([api.status, api.json()['code']]).toEqual([404, 'session-not-found']);
   for (const action of ['stop', 'forget'])

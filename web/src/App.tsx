@@ -22,8 +22,9 @@ export function App() {
       </Shell>
     );
   }
-  if (me.error) {
-    const notLoggedIn = me.error instanceof ApiError && me.error.status === 401;
+  const notLoggedIn = me.error instanceof ApiError && me.error.status === 401;
+  // A server that is away takes no page from anybody who was here.
+  if (me.error && (notLoggedIn || !me.data)) {
     return <Shell>{notLoggedIn ? <SignIn /> : <Failure error={me.error} retry={() => void me.refetch()} />}</Shell>;
   }
   return (

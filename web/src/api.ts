@@ -23,6 +23,11 @@ export class ApiError extends Error {
     this.code = code;
     this.incident = incident;
   }
+
+  /** Nothing answered, or something on the way did for a server that is away. */
+  get isPassing(): boolean {
+    return this.status === 0 || (this.status >= 502 && this.status <= 504);
+  }
 }
 
 const Problem = z.object({

@@ -16,7 +16,7 @@ const queries = new QueryClient({
     queries: {
       staleTime: 30_000,
       // A refusal stays a refusal; a server that is away is asked again.
-      retry: (count, error) => (error instanceof ApiError && error.status === 0 ? count < 5 : false),
+      retry: (count, error) => error instanceof ApiError && error.isPassing && count < 5,
     },
   },
 });

@@ -60,7 +60,7 @@ export function SessionPage({ id }: { id: string }) {
           <Phases timeline={data.timeline} state={data.state} now={now} />
         )}
         <div style={{ marginTop: 16 }}>
-          <SessionActions session={data} onPage />
+          <SessionActions session={data} onPage askAgain={isEnd(data.state) && location.search === '?again=1'} />
         </div>
       </section>
       <section className="card" style={{ marginBottom: 16 }}>

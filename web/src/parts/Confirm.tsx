@@ -1,4 +1,4 @@
-// A question before something is lost: it names the thing, and says what is lost and what stays.
+// A question before something is lost or begins: it names the thing, and says what is lost and what stays.
 import { Button, Group, Modal, Text } from '@mantine/core';
 import { t } from '../messages/en.ts';
 
@@ -7,11 +7,13 @@ interface ConfirmProps {
   title: string;
   text: string;
   button: string;
+  /** False: nothing is lost by it. */
+  loses: boolean;
   onCancel: () => void;
   onConfirm: () => void;
 }
 
-export function Confirm({ opened, title, text, button, onCancel, onConfirm }: ConfirmProps) {
+export function Confirm({ opened, title, text, button, loses, onCancel, onConfirm }: ConfirmProps) {
   return (
     <Modal.Root opened={opened} onClose={onCancel} centered>
       <Modal.Overlay />
@@ -23,9 +25,9 @@ export function Confirm({ opened, title, text, button, onCancel, onConfirm }: Co
           <Text mb="lg">{text}</Text>
           <Group justify="flex-end">
             <Button variant="default" onClick={onCancel}>
-              {t('action.keep')}
+              {loses ? t('action.keep') : t('action.notNow')}
             </Button>
-            <Button color="red.9" onClick={onConfirm}>
+            <Button {...(loses ? { color: 'red.9' } : {})} onClick={onConfirm}>
               {button}
             </Button>
           </Group>

@@ -1,6 +1,5 @@
 import { Button, Group, Text } from '@mantine/core';
 import { IconChartLine, IconCode, IconCpu2, IconNotebook, IconTerminal2, type Icon } from '@tabler/icons-react';
-import { useState } from 'react';
 import type { ProfileView } from '../../../contract/api.ts';
 import { t } from '../messages/en.ts';
 import { useStart } from './actions.ts';
@@ -14,9 +13,7 @@ const icons: Record<string, Icon> = {
 };
 
 export function ProfileCard({ profile }: { profile: ProfileView }) {
-  const start = useStart();
-  // One key per intent: pressing twice, or again after a lost answer, starts one session.
-  const [key, setKey] = useState(() => crypto.randomUUID());
+  const { start, isPending } = useStart();
   const Symbol = icons[profile.icon ?? 'notebook'] ?? IconNotebook;
   const down = profile.site.health === 'down';
   return (
@@ -36,9 +33,9 @@ export function ProfileCard({ profile }: { profile: ProfileView }) {
         </Text>
         <Button
           aria-label={`${t('action.start')} ${profile.title}`}
-          loading={start.isPending}
+          loading={isPending}
           disabled={down}
-          onClick={() => start.mutate({ profile: profile.id, key }, { onSettled: () => setKey(crypto.randomUUID()) })}
+          onClick={() => start(profile.id)}
         >
           {t('action.start')}
         </Button>

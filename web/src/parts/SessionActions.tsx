@@ -9,12 +9,19 @@ import { t } from '../messages/en.ts';
 import { useSessionAction, useStart } from './actions.ts';
 import { Confirm } from './Confirm.tsx';
 
-type Question = 'stop' | 'forget' | 'remove';
+type Question = 'stop' | 'forget' | 'remove' | 'again';
 
-export function SessionActions({ session, onPage = false }: { session: SessionView; onPage?: boolean }) {
-  const [question, setQuestion] = useState<Question>();
+interface SessionActionsProps {
+  session: SessionView;
+  onPage?: boolean;
+  /** A link asked to start it again: the person is asked once more. */
+  askAgain?: boolean;
+}
+
+export function SessionActions({ session, onPage = false, askAgain = false }: SessionActionsProps) {
+  const [question, setQuestion] = useState<Question | undefined>(askAgain ? 'again' : undefined);
   const [, go] = useLocation();
-  const start = useStart();
+  const { start, isPending } = useStart();
   const actions = {
     stop: useSessionAction('stop'),
     forget: useSessionAction('forget'),
@@ -22,10 +29,11 @@ export function SessionActions({ session, onPage = false }: { session: SessionVi
   };
   const ended = isEnd(session.state);
   const ready = session.state === 'ready';
-  const again = (): void => start.mutate({ profile: session.profile.id, key: crypto.randomUUID() });
+  const again = (): void => start(session.profile.id);
   const texts: Record<Question, [title: string, text: string, button: string]> = {
     stop: [`${t('stop.title')} “${session.title}”?`, t('stop.text'), t('action.stop')],
     forget: [`${t('forget.title')} “${session.title}”?`, t('forget.text'), t('action.forget')],
+    again: [`${t('action.startAgain')}: “${session.title}”?`, t('again.text'), t('action.startAgain')],
     remove: [`${t('delete.title')}: “${session.title}”?`, t('delete.text'), t('action.delete')],
   };
   const [title, text, button] = texts[question ?? 'stop'];
@@ -35,7 +43,7 @@ export function SessionActions({ session, onPage = false }: { session: SessionVi
         session={session}
         onCancel={() => actions.stop.mutate(session)}
         onAgain={again}
-        busy={start.isPending}
+        busy={isPending}
         onStop={() => setQuestion('stop')}
       />
       <Menu position="bottom-end">
@@ -52,7 +60,11 @@ export function SessionActions({ session, onPage = false }: { session: SessionVi
           {session.state === 'lost' && (
             <Menu.Item onClick={() => setQuestion('forget')}>{t('action.forget')}</Menu.Item>
           )}
-          {(ended || ready) && <Menu.Item onClick={again}>{t('action.startAgain')}</Menu.Item>}
+          {(ended || ready) && (
+            <Menu.Item onClick={again} disabled={isPending}>
+              {t('action.startAgain')}
+            </Menu.Item>
+          )}
           {ended && <Menu.Item onClick={() => setQuestion('remove')}>{t('action.delete')}</Menu.Item>}
         </Menu.Dropdown>
       </Menu>
@@ -61,9 +73,11 @@ export function SessionActions({ session, onPage = false }: { session: SessionVi
         title={title}
         text={text}
         button={button}
+        loses={question !== 'again'}
         onCancel={() => setQuestion(undefined)}
         onConfirm={() => {
-          if (question)
+          if (question === 'again') again();
+          else if (question)
             actions[question].mutate(session, { onSuccess: () => question === 'remove' && onPage && go('/') });
           setQuestion(undefined);
         }}

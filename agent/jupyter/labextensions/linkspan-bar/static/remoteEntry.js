@@ -35,11 +35,13 @@
       if (document.visibilityState === 'hidden') return;
       fetch('/.linkspan/status.json', { credentials: 'same-origin', cache: 'no-store' })
         .then(function (answer) {
+          if (answer.status === 401 || answer.status === 403 || answer.status === 410) return undefined;
           if (!answer.ok) throw new Error(String(answer.status));
           return answer.json();
         })
         .then(function (status) {
           missed = 0;
+          if (status === undefined) return show('Session ended, or logged out: reload the page');
           node.dataset.state = String(status.state || '');
           show(String(status.text || timeLeft(status.endsAt, Date.now())));
         })
