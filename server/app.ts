@@ -1,6 +1,7 @@
 // The composition root: builds the parts, hands them to each other, and listens.
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
+import type { Duplex } from 'node:stream';
 import { Entries } from './auth/entries.ts';
 import { makeEnter } from './auth/enter.ts';
 import { Logins } from './auth/logins.ts';
@@ -12,7 +13,7 @@ import { makeSelfFetch } from './auth/self-fetch.ts';
 import { makeApi } from './api/api.ts';
 import { makeAuditWrite } from './audit/write.ts';
 import { controlPath } from './cli/control-path.ts';
-import { serveControl } from './cli/control-server.ts';
+import { refuseSecond, serveControl } from './cli/control-server.ts';
 import { loadOrMakeKey, prepareDataDir } from './config/data-dir.ts';
 import { ConfigError, type Settings } from './config/settings.ts';
 import { installationId } from './db/installation.ts';
@@ -25,7 +26,6 @@ import { listen } from './http/listen.ts';
 import { sendProblem } from './http/problem.ts';
 import { logRequest } from './http/request-log.ts';
 import { guardUpgrade } from './http/upgrade.ts';
-import { makeIam } from './iam/iam.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Log } from './lib/log.ts';
 import { makeLocalSite } from './local-site.ts';
@@ -79,6 +79,7 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
   );
   const seal = makeSeal(loadOrMakeKey(settings.dataDir));
   const addressOf = trusted(config.trustProxy);
+  await refuseSecond(settings.dataDir);
   const db = await openDatabase(settings.databaseUrl).catch((error: unknown) => {
     throw new ConfigError([`database: cannot be opened (${error instanceof Error ? error.message : String(error)})`]);
   });
@@ -93,7 +94,10 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
 
     // ---- people
     const iam = settings.embeddedIssuer
-      ? await makeIam({ issuerUrl: `${portalOrigin}/iam`, portal: portalOrigin, db, seal, clock, log, addressOf })
+      ? // Only where it is used: it is large, and has something to say about versions of Node.
+        await (
+          await import('./iam/iam.ts')
+        ).makeIam({ issuerUrl: `${portalOrigin}/iam`, portal: portalOrigin, db, seal, clock, log, addressOf })
       : undefined;
     const issuer = config.issuer ?? {
       url: `${portalOrigin}/iam`,
@@ -287,12 +291,18 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       database: async () => (await db.selectFrom('installation').select('key').limit(1).execute()).length > 0,
       sites: () => sessions.synced,
     };
-    const onRequest = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const onRequest = async (
+      request: IncomingMessage,
+      response: ServerResponse,
+      agentsOnly: boolean,
+    ): Promise<void> => {
       if (await answerHealth(request, response, checks)) return;
       const to = match(request);
       logRequest(log, to.part, request, response, (status) =>
         series.http.requests.inc({ part: to.part, status: `${Math.floor(status / 100)}xx` }),
       );
+      // Plain HTTP, open to every process of this machine: nothing but tunnels.
+      if (agentsOnly && to.part !== 'tunnel') return pages.refuse(request, response, new PortalError('host-unknown'));
       switch (to.part) {
         case 'session':
           return await gateway.request(request, response, to.host);
@@ -311,19 +321,31 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
           return pages.refuse(request, response, new PortalError('host-unknown'));
       }
     };
-    const onUpgrade = guardUpgrade(async (request, socket, head) => {
+    const onUpgrade = async (
+      request: IncomingMessage,
+      socket: Duplex,
+      head: Buffer,
+      agentsOnly: boolean,
+    ): Promise<void> => {
       const to = match(request);
+      if (agentsOnly && to.part !== 'tunnel') throw new PortalError('host-unknown');
       if (to.part === 'session') return await gateway.upgrade(request, socket, head, to.host);
       if (to.part === 'tunnel') return await hub.upgrade(request, socket, head);
       throw new PortalError(
         to.part === 'portal' ? 'not-found' : to.part === 'malformed' ? 'bad-request' : 'host-unknown',
       );
-    });
-    const attach = (server: { on(event: string, call: (...args: never[]) => void): unknown }): void => {
+    };
+    const attach = (
+      server: { on(event: string, call: (...args: never[]) => void): unknown },
+      agentsOnly = false,
+    ): void => {
       server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-        onRequest(request, response).catch((error: unknown) => sendProblem(response, error, log));
+        onRequest(request, response, agentsOnly).catch((error: unknown) => sendProblem(response, error, log));
       });
-      server.on('upgrade', onUpgrade);
+      server.on(
+        'upgrade',
+        guardUpgrade((request, socket, head) => onUpgrade(request, socket, head, agentsOnly)),
+      );
     };
 
     // ---- listen
@@ -331,23 +353,25 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
     closers.push(() => listener.close());
     attach(listener.server);
     if (settings.agentPort !== null) {
-      const forAgents = await listen({ host: '127.0.0.1', port: settings.agentPort, clock, log });
+      const forAgents = await listen({
+        host: '127.0.0.1',
+        port: settings.agentPort,
+        key: 'listen.agentPort',
+        clock,
+        log,
+      });
       closers.push(() => forAgents.close());
-      attach(forAgents.server);
+      attach(forAgents.server, true);
     }
     if (config.metrics.port !== undefined) {
-      const server = createServer((_request, response) => {
+      const metrics = await listen({ host: '127.0.0.1', port: config.metrics.port, key: 'metrics.port', clock, log });
+      metrics.server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
         registry.metrics().then(
           (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
           (error: unknown) => sendProblem(response, error, log),
         );
       });
-      await new Promise<void>((resolve, reject) =>
-        server.once('error', reject).listen(config.metrics.port, '127.0.0.1', resolve),
-      );
-      closers.push(() => {
-        server.close().closeAllConnections();
-      });
+      closers.push(() => metrics.close());
     }
     const control = await serveControl({ path: socketPath, sessions, iam: iam?.router, log });
     closers.push(() => control.close());

@@ -1,6 +1,7 @@
 // linkspan sessions list|stop: for the administrator of the machine, through the 0600 control socket.
 import path from 'node:path';
 import { Command } from 'commander';
+import { loadConfig } from '../config/load.ts';
 import { callControl } from './control-client.ts';
 import { controlPath } from './control-path.ts';
 
@@ -14,24 +15,37 @@ interface Row {
   words: string;
 }
 
+interface Where {
+  dataDir?: string;
+  config?: string;
+}
+
 /** @param print where output for a person goes */
 export function sessionsCommand(print: (line: string) => void): Command {
   const command = new Command('sessions').description('list and stop sessions of a running server');
-  const dataDir = [
-    '--data-dir <dir>',
-    'data directory of the server',
-    process.env['LINKSPAN_DATA_DIR'] ?? '.linkspan',
+  const dataDir = ['--data-dir <dir>', 'data directory of the server'] as const;
+  const config = [
+    '--config <file>',
+    'configuration file of the server (default: linkspan.yaml, if there is one)',
   ] as const;
+  const socketOf = (options: Where): string =>
+    controlPath(
+      path.resolve(
+        options.dataDir ??
+          loadConfig({ file: options.config, env: process.env, flags: {}, directory: process.cwd() }).dataDir,
+      ),
+    );
 
   command
     .command('list')
     .description('all sessions that have not ended; with --all also ended ones')
     .option(...dataDir)
+    .option(...config)
     .option('--all', 'also ended sessions', false)
     .option('--json', 'as JSON', false)
-    .action(async (options: { dataDir: string; all: boolean; json: boolean }) => {
+    .action(async (options: Where & { all: boolean; json: boolean }) => {
       const { items } = await callControl<{ items: Row[] }>(
-        controlPath(path.resolve(options.dataDir)),
+        socketOf(options),
         'GET',
         `/control/sessions?all=${options.all}`,
       );
@@ -43,12 +57,9 @@ export function sessionsCommand(print: (line: string) => void): Command {
     .command('stop <id>')
     .description('stop a session as administrator; returns when the site has confirmed that nothing is left')
     .option(...dataDir)
-    .action(async (id: string, options: { dataDir: string }) => {
-      const row = await callControl<Row>(
-        controlPath(path.resolve(options.dataDir)),
-        'POST',
-        `/control/sessions/${encodeURIComponent(id)}/stop`,
-      );
+    .option(...config)
+    .action(async (id: string, options: Where) => {
+      const row = await callControl<Row>(socketOf(options), 'POST', `/control/sessions/${encodeURIComponent(id)}/stop`);
       print(`${row.id}: ${row.state}. ${row.words}`);
     });
   return command;

@@ -11,6 +11,8 @@ import type { Log } from '../lib/log.ts';
 export interface ListenOptions {
   host: string;
   port: number;
+  /** The setting that gave the port. */
+  key?: string;
   tls?: { certFile: string; keyFile: string } | undefined;
   clock: Clock;
   log: Log;
@@ -33,7 +35,7 @@ const options: ServerOptions = {
 };
 
 /** @throws Error with a sentence naming port, address or file and what to do */
-export async function listen({ host, port, tls, clock, log }: ListenOptions): Promise<Listener> {
+export async function listen({ host, port, key = 'listen.port', tls, clock, log }: ListenOptions): Promise<Listener> {
   const server = tls ? createSecure({ ...options, ...readPair(tls) }) : createPlain(options);
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -46,7 +48,7 @@ export async function listen({ host, port, tls, clock, log }: ListenOptions): Pr
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new Error(sentence(error, host, port), { cause: error })),
+      reject(new Error(sentence(error, host, port, key), { cause: error })),
     );
     server.listen(port, host, 4096, () => resolve());
   });
@@ -67,11 +69,11 @@ export async function listen({ host, port, tls, clock, log }: ListenOptions): Pr
   };
 }
 
-function sentence(error: NodeJS.ErrnoException, host: string, port: number): string {
+function sentence(error: NodeJS.ErrnoException, host: string, port: number, key: string): string {
   if (error.code === 'EADDRINUSE')
-    return `listen.port: ${port} on ${host} is in use by another program; stop it or set another listen.port`;
+    return `${key}: ${port} on ${host} is in use by another program; stop it or set another ${key}`;
   if (error.code === 'EACCES')
-    return `listen.port: ${port} is not permitted for this account; use a port above 1023 or grant CAP_NET_BIND_SERVICE`;
+    return `${key}: ${port} is not permitted for this account; use a port above 1023 or grant CAP_NET_BIND_SERVICE`;
   if (error.code === 'EADDRNOTAVAIL') return `listen.host: '${host}' is no address of this machine`;
   return `listen: ${host}:${port}: ${error.message}`;
 }

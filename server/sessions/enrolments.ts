@@ -23,7 +23,7 @@ export class Enrolments {
     this.#enrolled = on.enrolled;
   }
 
-  /** @returns a new one-time token of a session; an earlier unused one stops working */
+  /** @returns a new one-time token of a session; an earlier unused one stops working. That of an ended session stays ended. */
   async issue(sessionId: string): Promise<string> {
     const token = secret();
     const values = {
@@ -38,7 +38,9 @@ export class Enrolments {
     await this.#db
       .insertInto('enrolments')
       .values({ sessionId, ...values })
-      .onConflict((conflict) => conflict.column('sessionId').doUpdateSet(values))
+      .onConflict((conflict) =>
+        conflict.column('sessionId').doUpdateSet(values).where('enrolments.endedAt', 'is', null),
+      )
       .execute();
     return token;
   }

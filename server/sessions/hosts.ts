@@ -43,12 +43,19 @@ export function makeHosts(db: Database, clock: Clock, domain: string, pool: read
       }
       const before = uses.get(host);
       const values = { userId, sessionId, freedAt: null, cleared: before && before.userId !== userId ? 0 : 1 };
-      await db
+      // Only as it was seen: somebody else may have taken it meanwhile, and then another name is looked for.
+      const { numInsertedOrUpdatedRows } = await db
         .insertInto('hostUses')
         .values({ host, ...values })
-        .onConflict((conflict) => conflict.column('host').doUpdateSet(values))
-        .execute();
-      return host;
+        .onConflict((conflict) =>
+          conflict
+            .column('host')
+            .doUpdateSet(values)
+            .where('hostUses.sessionId', '=', before?.sessionId ?? '')
+            .where('hostUses.freedAt', 'is not', null),
+        )
+        .executeTakeFirstOrThrow();
+      return numInsertedOrUpdatedRows === 1n ? host : await this.allocate(sessionId, userId);
     },
     async free(sessionId) {
       await db

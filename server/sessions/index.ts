@@ -52,7 +52,7 @@ export class Sessions {
   readonly #stopper: Stopper;
   readonly #inbox: Inbox;
   readonly #closers: { close(): void | Promise<void> }[] = [];
-  readonly #cleanups = new Set<Promise<void>>();
+  readonly #cleanups = new Map<string, Promise<void>>();
   #unsynced = new Set<string>();
   #closed = false;
 
@@ -130,7 +130,7 @@ export class Sessions {
   /** Takes an ended session and its log away. Throws session-not-ended. */
   async remove(session: SessionRow): Promise<void> {
     if (!hasEnded(session)) throw new PortalError('session-not-ended');
-    await Promise.all(this.#cleanups);
+    await this.#cleanups.get(session.id);
     await this.#options.sites.get(session.site)?.spawner.forget(session.id);
     await this.store.markDeleted(session.id, this.#options.clock.now());
     this.#bus.tell({ session: { ...session, deletedAt: this.#options.clock.now() }, row: null });
@@ -196,26 +196,31 @@ export class Sessions {
       if (session.situation.orderedAt === undefined && !session.situation.stop) this.#starts.launch(session);
       if (session.situation.stop) this.#stopper.resume(session.id);
     }
-    for (const { site, spawner } of sites.list()) {
-      this.#unsynced.add(site.name);
+    // One spawner may serve several sites; it is observed once.
+    const bySpawner = groupBySpawner(sites.list());
+    for (const [spawner, entries] of bySpawner) {
+      const names = entries.map(({ site }) => site.name);
+      for (const name of names) this.#unsynced.add(name);
       const known = new Set<string>();
       this.#closers.push(
         spawner.observe({
           report: (fact) => {
             known.add(fact.sessionId);
-            void this.#inbox.put(fact.sessionId, { source: 'spawner', site: site.name, fact });
+            void this.#inbox.put(fact.sessionId, { source: 'spawner', site: names[0]!, fact });
           },
           synced: () => {
-            this.#unsynced.delete(site.name);
-            this.#findVanished(site.name, known).catch((error: unknown) =>
-              log.error({ err: error, site: site.name }, 'vanished sessions could not be looked for'),
-            );
+            for (const name of names) {
+              this.#unsynced.delete(name);
+              this.#findVanished(name, known).catch((error: unknown) =>
+                log.error({ err: error, site: name }, 'vanished sessions could not be looked for'),
+              );
+            }
           },
         }),
       );
     }
     const sweep = (): void => {
-      Promise.all([this.enrolments.sweep(), this.#inbox.sweep()]).catch((error: unknown) =>
+      Promise.all([this.enrolments.sweep(), this.#inbox.sweep(), this.#starts.sweep()]).catch((error: unknown) =>
         log.warn({ err: error }, 'sweep failed'),
       );
       timer = clock.after(sweepMs, sweep);
@@ -272,8 +277,7 @@ export class Sessions {
 
   #clearLeak(id: string, site: string): void {
     this.#options.log.warn({ session: id, site }, 'something still runs for an ended session; ending it');
-    const work = this.#stopper.clear(id, site).finally(() => this.#cleanups.delete(work));
-    this.#cleanups.add(work);
+    this.#cleanUp(id, async () => void (await this.#stopper.clear(id, site)));
   }
 
   /** Absence counts only after the site has said that it told everything, and only for sessions that were handed over. */
@@ -289,17 +293,23 @@ export class Sessions {
 
   /** After an end: keys answer 410, sockets close, and the site confirms that nothing is left. */
   #afterEnd(session: SessionRow): void {
-    const work = (async () => {
+    this.#cleanUp(session.id, async () => {
       await this.enrolments.end(session.id, session.spec.maxAgeSeconds);
       await this.#options.ended(session.id);
-      await this.#stopper.clear(session.id, session.site);
-      await this.hosts.free(session.id);
-    })()
+      if (await this.#stopper.clear(session.id, session.site)) await this.hosts.free(session.id);
+    });
+  }
+
+  #cleanUp(id: string, task: () => Promise<void>): void {
+    const work: Promise<void> = (this.#cleanups.get(id) ?? Promise.resolve())
+      .then(task)
       .catch((error: unknown) =>
-        this.#options.log.error({ err: error, session: session.id }, 'cleaning up after the end failed'),
+        this.#options.log.error({ err: error, session: id }, 'cleaning up after the end failed'),
       )
-      .finally(() => this.#cleanups.delete(work));
-    this.#cleanups.add(work);
+      .finally(() => {
+        if (this.#cleanups.get(id) === work) this.#cleanups.delete(id);
+      });
+    this.#cleanups.set(id, work);
   }
 }
 
@@ -308,4 +318,10 @@ function mergeGateway(situation: Situation, event: 'enrolled' | 'conflict' | 'up
   if (event === 'conflict') return { ...situation, conflictAt: at };
   if (event === 'down' && !situation.tunnel) return situation;
   return { ...situation, tunnel: { up: event === 'up', at } };
+}
+
+function groupBySpawner<Entry extends { spawner: unknown }>(entries: readonly Entry[]): Map<Entry['spawner'], Entry[]> {
+  const groups = new Map<Entry['spawner'], Entry[]>();
+  for (const entry of entries) groups.set(entry.spawner, [...(groups.get(entry.spawner) ?? []), entry]);
+  return groups;
 }

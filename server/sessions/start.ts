@@ -14,7 +14,7 @@ import type { Bus } from './bus.ts';
 import type { Enrolments } from './enrolments.ts';
 import type { Hosts } from './hosts.ts';
 import type { Ledger } from './ledger.ts';
-import type { SessionRow, SessionStore } from './store.ts';
+import { hasEnded, type SessionRow, type SessionStore } from './store.ts';
 import { stateWords } from './words.ts';
 
 /** Who starts, and by which login. */
@@ -76,6 +76,15 @@ export class Starts {
   launch(session: SessionRow): void {
     const work = this.#launch(session).finally(() => this.#launching.delete(work));
     this.#launching.add(work);
+  }
+
+  /** Forgets keys that nobody will repeat any more. */
+  async sweep(): Promise<void> {
+    const { db, clock } = this.#options;
+    await db
+      .deleteFrom('idempotencyKeys')
+      .where('createdAt', '<', clock.now() - 86_400_000)
+      .execute();
   }
 
   async settled(): Promise<void> {
@@ -143,10 +152,11 @@ export class Starts {
       activeAt: now,
       deletedAt: null,
     };
+    // The key first: what a crash leaves is a key without a session, which begins anew.
+    if (key !== undefined) await this.#remember(by.user.id, key, requestHash, id);
     await store.insert(row);
     const { session, entry } = await store.update(row, {}, now, { raw: undefined });
     if (entry) bus.tell({ session, row: entry });
-    if (key !== undefined) await this.#remember(by.user.id, key, requestHash, id);
     await audit({
       action: 'session-start',
       userId: by.user.id,
@@ -167,7 +177,11 @@ export class Starts {
       if (!site)
         throw new PortalError('site-unavailable', { message: `The site '${session.site}' is no longer configured.` });
       const token = await enrolments.issue(id);
-      await ledger.change(id, (situation) => ({ ...situation, orderedAt: clock.now() }));
+      const ordered = await ledger.change(id, (situation) =>
+        situation.stop ? situation : { ...situation, orderedAt: clock.now() },
+      );
+      // Cancelled meanwhile: nothing is started for it.
+      if (!ordered || hasEnded(ordered) || ordered.situation.stop) return;
       await site.spawner.start({ ...session.spec, enrol: { url: site.agentUrl, token } });
     } catch (error) {
       log.warn({ err: error, session: id }, 'session could not be started');
@@ -193,7 +207,10 @@ export class Starts {
       .executeTakeFirst();
     if (!known) return undefined;
     if (known.requestHash !== requestHash) throw new PortalError('idempotency-conflict');
-    return await store.find((JSON.parse(known.body) as { sessionId: string }).sessionId);
+    const session = await store.find((JSON.parse(known.body) as { sessionId: string }).sessionId);
+    // Deleted meanwhile: the key is free again.
+    if (!session) await db.deleteFrom('idempotencyKeys').where('userId', '=', userId).where('key', '=', key).execute();
+    return session;
   }
 
   async #remember(userId: string, key: string, requestHash: string, sessionId: string): Promise<void> {

@@ -71,18 +71,23 @@ export class Stopper {
       await this.#waitEnd(sessionId, (graceSeconds + 15) * 1000);
     const session = await store.find(sessionId);
     if (!session) return;
-    await this.clear(sessionId, session.site);
+    if (!(await this.clear(sessionId, session.site))) return; // the next start goes on with it
     await ledger.change(sessionId, (situation) => ({ ...situation, clearedAt: clock.now() }));
   }
 
-  /** Asks the spawner until it has confirmed that nothing is left. */
-  async clear(sessionId: string, site: string): Promise<void> {
+  /**
+   * Asks the spawner until it has confirmed that nothing is left.
+   * @returns false when this process ends before that
+   */
+  async clear(sessionId: string, site: string): Promise<boolean> {
     const { clock, log, spawnerOf } = this.#options;
     const spawner = spawnerOf(site);
-    for (let attempt = 0; spawner && !this.#closed; attempt += 1) {
+    // A site that is no longer configured cannot be asked.
+    if (!spawner) return true;
+    for (let attempt = 0; !this.#closed; attempt += 1) {
       try {
         await spawner.stop(sessionId, { graceSeconds });
-        return;
+        return true;
       } catch (error) {
         log.warn(
           { err: error, session: sessionId, attempt },
@@ -91,6 +96,7 @@ export class Stopper {
         await clock.sleep(backoff(attempt));
       }
     }
+    return false;
   }
 
   async #waitEnd(sessionId: string, milliseconds: number): Promise<void> {

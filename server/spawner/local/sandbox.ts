@@ -82,7 +82,8 @@ const pythonFolders = (python: PythonFacts): string[] =>
  * @returns the first that a read-only bind would show, as a sentence
  */
 export function exposed(view: Pick<View, 'python'>, secrets: readonly string[]): string | undefined {
-  const shown = ['/usr', ...systemFolders, ...pythonFolders(view.python)].map(real);
+  const entries = etcEntries.map((entry) => path.join('/etc', entry));
+  const shown = ['/usr', ...systemFolders, ...entries, ...pythonFolders(view.python)].map(real);
   for (const secret of secrets) {
     const at = real(secret);
     const folder = shown.find((one) => at === one || at.startsWith(one.endsWith('/') ? one : `${one}/`));
