@@ -101,6 +101,7 @@ def watch(child, agent, out, wake, log):
     os.set_blocking(out, False)
     born = start_time(agent)
     ended, asked, killing, reading = None, False, False, True
+    ask_at = 0.0
     while True:
         pause = 0.02 if ended or killing else ASK_AGAIN_SECONDS if asked else None
         ready = select.select([wake] + ([out] if reading else []), [], [], pause)[0]
@@ -113,7 +114,9 @@ def watch(child, agent, out, wake, log):
         ended = ended or (status is not None and exit_of(status)) or None
         if ended or killing:
             end_all()
-        elif asked and start_time(agent) == born:
+        elif asked and time.monotonic() >= ask_at and start_time(agent) == born:
+            # Not for every line that it writes: an agent that is ending must not be hit again.
+            ask_at = time.monotonic() + ASK_AGAIN_SECONDS
             kill(agent, signal.SIGTERM)
         if ended and not descendants(os.getpid()):
             # Nobody of ours writes any more; the end of the pipe is not awaited: its descriptor can be handed to strangers.
