@@ -8,17 +8,17 @@ import { Logins } from './auth/logins.ts';
 import { makeLoginRoutes } from './auth/login-routes.ts';
 import { makeOidc, type Answer } from './auth/oidc.ts';
 import { makePendingLogins } from './auth/pending.ts';
+import { purgeLogins } from './auth/purge.ts';
 import { groupsAt, makePolicy, type Subject } from './auth/policy.ts';
 import { makeSelfFetch } from './auth/self-fetch.ts';
 import { makeApi } from './api/api.ts';
 import { makeAuditWrite } from './audit/write.ts';
 import { controlPath } from './cli/control-path.ts';
 import { refuseSecond, serveControl } from './cli/control-server.ts';
-import { loadOrMakeKey, prepareDataDir } from './config/data-dir.ts';
+import { prepareDataDir } from './config/data-dir.ts';
 import { ConfigError, type Settings } from './config/settings.ts';
 import { installationId } from './db/installation.ts';
 import { openDatabase } from './db/open.ts';
-import { makeSeal } from './db/seal.ts';
 import { makeAddressOf } from './http/address.ts';
 import { makeCookieJar } from './http/cookies.ts';
 import { answerHealth } from './http/health.ts';
@@ -33,6 +33,7 @@ import { httpSeries } from './metrics/http.ts';
 import { makeRegistry } from './metrics/registry.ts';
 import { sessionSeries } from './metrics/sessions.ts';
 import { tunnelSeries } from './metrics/tunnel.ts';
+import { openSeal } from './open-seal.ts';
 import { makePortal } from './portal.ts';
 import { makeProfileBook } from './profiles/book.ts';
 import { loadProfiles } from './profiles/load.ts';
@@ -77,7 +78,6 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
   const profiles = makeProfileBook(
     loadProfiles(path.resolve(config.profilesDir ?? path.join(packageRoot, 'spawner-profiles/demo/profiles')), sites),
   );
-  const seal = makeSeal(loadOrMakeKey(settings.dataDir));
   const addressOf = trusted(config.trustProxy);
   await refuseSecond(settings.dataDir);
   const db = await openDatabase(settings.databaseUrl).catch((error: unknown) => {
@@ -85,6 +85,7 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
   });
   const closers: (() => void | Promise<void>)[] = [() => db.destroy()];
   try {
+    const seal = await openSeal(settings.dataDir, db);
     const installation = await installationId(db);
     const audit = makeAuditWrite(db, clock, log);
     const registry = makeRegistry();
@@ -393,8 +394,18 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       logins.sweep().catch((error: unknown) => log.error({ err: error }, 'logins not swept'));
     }, 60_000);
     minute.unref();
+    const purge = async (): Promise<void> => {
+      await purgeLogins(db, clock.now());
+      await iam?.purge();
+    };
+    await purge();
+    const hour = setInterval(() => {
+      purge().catch((error: unknown) => log.error({ err: error }, 'old rows not deleted'));
+    }, 3_600_000);
+    hour.unref();
     closers.push(async () => {
       clearInterval(minute);
+      clearInterval(hour);
       watch.close();
       gateway.close();
       await sessions.close();

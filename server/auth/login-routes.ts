@@ -5,6 +5,7 @@ import type { CookieJar } from '../http/cookies.ts';
 import { html, sendPage } from '../http/html.ts';
 import { requireOwnOrigin } from '../http/origin.ts';
 import { isNavigation, sendProblem, toPortalError } from '../http/problem.ts';
+import { makeRateLimit } from '../http/rate-limit.ts';
 import { secret } from '../lib/ids.ts';
 import type { Log } from '../lib/log.ts';
 import type { User } from '../users/user.ts';
@@ -39,6 +40,8 @@ export function makeLoginRoutes(options: LoginRoutesOptions): Router {
   const { publicUrl, oidc, pending, logins, cookies, policy, audit, addressOf } = options;
   const home = publicUrl.origin;
   const router = Router();
+  /** Each attempt is a row until it is over. */
+  const limit = makeRateLimit(60, 60);
   const page =
     (work: (request: Request, response: Response) => Promise<void>) =>
     async (request: Request, response: Response): Promise<void> => {
@@ -52,6 +55,7 @@ export function makeLoginRoutes(options: LoginRoutesOptions): Router {
   router.get(
     '/login',
     page(async (request, response) => {
+      await limit(addressOf(request));
       const to = safePath(request.query['to']);
       const { url, attempt } = await oidc.begin();
       const browser = cookies.read(request, 'ls-pending') ?? secret();

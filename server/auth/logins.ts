@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http';
 import { PortalError } from '../../contract/errors.ts';
 import type { Database } from '../db/open.ts';
 import type { Seal } from '../db/seal.ts';
-import type { Tables } from '../db/tables.ts';
 import type { CookieJar } from '../http/cookies.ts';
 import type { Clock } from '../lib/clock.ts';
 import { base32Id, secret, sha256 } from '../lib/ids.ts';
@@ -12,9 +11,8 @@ import { findUser } from '../users/store.ts';
 import type { User } from '../users/user.ts';
 import type { Answer, Oidc } from './oidc.ts';
 import type { Policy, Subject } from './policy.ts';
+import { Recheck, tokensOf, type LoginRow } from './recheck.ts';
 import type { Authenticate, Who } from './who.ts';
-
-type Row = Tables['logins'];
 
 export interface LoginsOptions {
   db: Database;
@@ -22,31 +20,47 @@ export interface LoginsOptions {
   clock: Clock;
   log: Log;
   cookies: CookieJar;
-  oidc: Oidc;
+  oidc: Pick<Oidc, 'refresh' | 'revoke'>;
   policy: Policy;
   /** Updates the person from fresh claims; returns the person. */
   refreshUser: (answer: Answer) => Promise<{ user: User; subject: Subject }>;
   idleSeconds: number;
   maxSeconds: number;
   recheckSeconds: number;
+  /** A login counts only while the IAM's last good answer is younger. */
+  trustSeconds: number;
 }
 
 /** Without a refresh token rights are frozen, so such a login lives at most this long. */
 const frozenSeconds = 12 * 3600;
 const slideEveryMs = 60_000;
 
-export type EndReason = 'logout' | 'revoked' | 'idle' | 'expired' | 'iam-ended' | 'no-longer-allowed';
+export type EndReason =
+  | 'logout'
+  | 'revoked'
+  | 'idle'
+  | 'expired'
+  | 'iam-ended'
+  | 'no-longer-allowed'
+  /** Sealed with a key that is gone. */
+  | 'unreadable'
+  /** Does not count for now: the last good answer of the IAM is too old. */
+  | 'iam-silent';
 
 export class Logins {
   readonly #options: LoginsOptions;
   readonly #ended = new Set<(login: { loginId: string; reason: EndReason }) => void>();
-  readonly #refreshing = new Map<string, Promise<void>>();
+  readonly #recheck: Recheck;
+  #sweeping: Promise<void> | undefined;
+  /** Logins of which was told that they do not count for now. */
+  #silent = new Set<string>();
 
   constructor(options: LoginsOptions) {
     this.#options = options;
+    this.#recheck = new Recheck({ ...options, end: (row, reason) => this.#end(row, reason) });
   }
 
-  /** Told when a login ends, so that everything that rests on it ends too. */
+  /** Told when a login ends or stops to count, so that everything that rests on it ends too. */
   onEnded(tell: (login: { loginId: string; reason: EndReason }) => void): { close(): void } {
     this.#ended.add(tell);
     return { close: () => void this.#ended.delete(tell) };
@@ -110,7 +124,7 @@ export class Logins {
     if (row && row.endedAt === null) await this.#slide(row);
   }
 
-  list(userId: string): Promise<Row[]> {
+  list(userId: string): Promise<LoginRow[]> {
     const { db, clock, idleSeconds } = this.#options;
     const now = clock.now();
     return db
@@ -135,15 +149,24 @@ export class Logins {
   async logOut(loginId: string): Promise<string | undefined> {
     const row = await this.#row(loginId);
     if (!row || row.endedAt !== null) return undefined;
-    const { idToken, refreshToken } = this.#tokens(row);
+    const { idToken, refreshToken } = tokensOf(row, this.#options.seal) ?? {};
     await this.#end(row, 'logout');
     if (refreshToken !== undefined) void this.#options.oidc.revoke(refreshToken).catch(() => undefined);
     return idToken;
   }
 
-  /** Ends what is over and asks the IAM about logins that carry open sockets. Called each minute. */
-  async sweep(): Promise<void> {
-    const { db, clock, idleSeconds } = this.#options;
+  /** Ends what is over and asks the IAM about logins that carry open sockets. Called each minute; one sweep at a time. */
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweep().finally(() => {
+      this.#sweeping = undefined;
+    });
+    return this.#sweeping;
+  }
+
+  // ---- private
+
+  async #sweep(): Promise<void> {
+    const { db, clock, log, idleSeconds, trustSeconds } = this.#options;
     const now = clock.now();
     const over = await db
       .selectFrom('logins')
@@ -152,20 +175,25 @@ export class Logins {
       .where((or) => or.or([or('endsAt', '<=', now), or('seenAt', '<=', now - idleSeconds * 1000)]))
       .execute();
     for (const row of over) await this.#end(row, row.endsAt <= now ? 'expired' : 'idle');
-    const due = await db
+    await this.#recheck.sweep();
+    const silent = await db
       .selectFrom('logins')
-      .selectAll()
+      .select('id')
       .where('endedAt', 'is', null)
-      .where('iamOkAt', '<=', now - this.#options.recheckSeconds * 1000)
-      .where('seenAt', '>', now - this.#options.recheckSeconds * 2000)
+      .where('iamOkAt', '<=', clock.now() - trustSeconds * 1000)
       .execute();
-    for (const row of due) await this.#recheck(row).catch(() => undefined);
+    const told = this.#silent;
+    this.#silent = new Set(silent.map(({ id }) => id));
+    for (const loginId of this.#silent) {
+      if (told.has(loginId)) continue;
+      log.warn({ login: loginId }, 'the login service is silent for too long: the login does not count for now');
+      this.#tell(loginId, 'iam-silent');
+    }
   }
 
-  // ---- private
-
-  async #who(row: Row, slide: boolean): Promise<Who | undefined> {
-    const { clock, idleSeconds, recheckSeconds, policy, db } = this.#options;
+  async #who(found: LoginRow, slide: boolean): Promise<Who | undefined> {
+    const { clock, idleSeconds, trustSeconds, policy, db } = this.#options;
+    let row = found;
     if (row.endedAt !== null) return undefined;
     const now = clock.now();
     const over = row.endsAt <= now ? 'expired' : row.seenAt + idleSeconds * 1000 <= now ? 'idle' : undefined;
@@ -173,11 +201,13 @@ export class Logins {
       await this.#end(row, over);
       return undefined;
     }
-    if (row.iamOkAt + recheckSeconds * 1000 <= now) {
-      await this.#recheck(row);
+    if (this.#recheck.isDue(row)) {
+      await this.#recheck.ask(row);
       const again = await this.#row(row.id);
       if (!again || again.endedAt !== null) return undefined;
+      row = again;
     }
+    if (row.iamOkAt + trustSeconds * 1000 <= clock.now()) return undefined;
     if (slide) await this.#slide(row);
     const user = await findUser(db, row.userId);
     if (!user) return undefined;
@@ -193,44 +223,7 @@ export class Logins {
     };
   }
 
-  /** One refresh at a time per login. An IAM that does not answer changes nothing; invalid_grant ends the login. */
-  #recheck(row: Row): Promise<void> {
-    const running = this.#refreshing.get(row.id);
-    if (running) return running;
-    const mine = this.#refresh(row).finally(() => this.#refreshing.delete(row.id));
-    this.#refreshing.set(row.id, mine);
-    return mine;
-  }
-
-  async #refresh(row: Row): Promise<void> {
-    const { db, seal, clock, oidc, policy, refreshUser, log } = this.#options;
-    const tokens = this.#tokens(row);
-    if (tokens.refreshToken === undefined) return; // frozen; its life is capped
-    const user = await findUser(db, row.userId);
-    if (!user) return;
-    let answer: Answer | 'ended';
-    try {
-      answer = await oidc.refresh(tokens.refreshToken, user.sub);
-    } catch (error) {
-      log.warn({ err: error, login: row.id }, 'rights could not be asked again; the last answer stays');
-      return;
-    }
-    if (answer === 'ended') return this.#end(row, 'iam-ended');
-    const fresh = await refreshUser(answer);
-    const kept = { ...tokens, ...answer.tokens };
-    await db
-      .updateTable('logins')
-      .set({
-        iamOkAt: clock.now(),
-        sealedTokens: seal.seal(JSON.stringify(kept)),
-        groups: JSON.stringify(fresh.user.groups),
-      })
-      .where('id', '=', row.id)
-      .execute();
-    if (!policy.mayLogIn(fresh.subject)) await this.#end(row, 'no-longer-allowed');
-  }
-
-  async #slide(row: Row): Promise<void> {
+  async #slide(row: LoginRow): Promise<void> {
     const now = this.#options.clock.now();
     if (now - row.seenAt < slideEveryMs) return;
     await this.#options.db
@@ -241,7 +234,7 @@ export class Logins {
       .execute();
   }
 
-  async #end(row: Row, reason: EndReason): Promise<void> {
+  async #end(row: LoginRow, reason: EndReason): Promise<void> {
     const { db, seal, clock, log } = this.#options;
     const { numUpdatedRows } = await db
       .updateTable('logins')
@@ -250,15 +243,16 @@ export class Logins {
       .where('endedAt', 'is', null)
       .executeTakeFirst();
     if (numUpdatedRows === 0n) return;
+    this.#recheck.forget(row.id);
     log.info({ login: row.id, user: row.userId, reason }, 'login ended');
-    for (const tell of this.#ended) tell({ loginId: row.id, reason });
+    this.#tell(row.id, reason);
   }
 
-  #tokens(row: Row): Partial<Answer['tokens']> {
-    return JSON.parse(this.#options.seal.open(row.sealedTokens)) as Partial<Answer['tokens']>;
+  #tell(loginId: string, reason: EndReason): void {
+    for (const tell of this.#ended) tell({ loginId, reason });
   }
 
-  #row(id: string): Promise<Row | undefined> {
+  #row(id: string): Promise<LoginRow | undefined> {
     return this.#options.db.selectFrom('logins').selectAll().where('id', '=', id).executeTakeFirst();
   }
 }

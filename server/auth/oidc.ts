@@ -29,15 +29,24 @@ export interface Attempt {
 
 export interface Answer {
   claims: Record<string, unknown> & { iss: string; sub: string };
-  tokens: { refreshToken?: string; accessToken: string; idToken?: string };
+  tokens: Tokens;
+}
+
+export interface Tokens {
+  refreshToken?: string;
+  accessToken: string;
+  idToken?: string;
 }
 
 export interface Oidc {
   begin(): Promise<{ url: URL; attempt: Attempt }>;
   /** Throws PortalError login-failed or iam-unreachable. */
   finish(query: URLSearchParams, attempt: Attempt): Promise<Answer>;
-  /** New claims with a refresh token; 'ended' when the IAM says invalid_grant. Throws iam-unreachable. */
-  refresh(refreshToken: string, sub: string): Promise<Answer | 'ended'>;
+  /**
+   * New claims with a refresh token; 'ended' when the IAM says invalid_grant. Throws iam-unreachable.
+   * `keep` gets the new tokens before the claims are asked for: the old refresh token may be worthless from then on.
+   */
+  refresh(refreshToken: string, sub: string, keep: (tokens: Tokens) => Promise<void>): Promise<Answer | 'ended'>;
   endSessionUrl(idToken: string | undefined): Promise<URL | undefined>;
   revoke(refreshToken: string): Promise<void>;
 }
@@ -98,11 +107,7 @@ export function makeOidc(options: OidcOptions): Oidc {
       : {};
     return {
       claims: { ...userinfo, ...idClaims, iss: config.serverMetadata().issuer, sub: expected },
-      tokens: {
-        accessToken: tokens.access_token,
-        ...(tokens.refresh_token === undefined ? {} : { refreshToken: tokens.refresh_token }),
-        ...(tokens.id_token === undefined ? {} : { idToken: tokens.id_token }),
-      },
+      tokens: tokensIn(tokens),
     };
   };
 
@@ -141,10 +146,12 @@ export function makeOidc(options: OidcOptions): Oidc {
         throw refusal(error);
       }
     },
-    async refresh(refreshToken, sub) {
+    async refresh(refreshToken, sub, keep) {
       const config = await configuration();
       try {
-        return await merge(config, await client.refreshTokenGrant(config, refreshToken), sub);
+        const tokens = await client.refreshTokenGrant(config, refreshToken);
+        await keep(tokensIn(tokens));
+        return await merge(config, tokens, sub);
       } catch (error) {
         if (error instanceof client.ResponseBodyError && error.error === 'invalid_grant') return 'ended';
         throw refusal(error);
@@ -165,9 +172,17 @@ export function makeOidc(options: OidcOptions): Oidc {
   };
 }
 
-/** The IAM said no (login-failed), or said nothing (iam-unreachable). */
+const tokensIn = (answer: client.TokenEndpointResponse): Tokens => ({
+  accessToken: answer.access_token,
+  ...(answer.refresh_token === undefined ? {} : { refreshToken: answer.refresh_token }),
+  ...(answer.id_token === undefined ? {} : { idToken: answer.id_token }),
+});
+
+/** The IAM said no (login-failed), or said nothing or that it is broken (iam-unreachable). */
 function refusal(error: unknown): PortalError {
   if (error instanceof PortalError) return error;
+  if (statusOf(error) >= 500)
+    return new PortalError('iam-unreachable', { cause: error, detail: String(error), retryAfterSeconds: 5 });
   const said =
     error instanceof client.ResponseBodyError || error instanceof client.AuthorizationResponseError
       ? (error.error_description ?? error.error)
@@ -180,4 +195,11 @@ function refusal(error: unknown): PortalError {
     });
   const network = error instanceof TypeError || (error instanceof client.ClientError && error.code === 'OAUTH_TIMEOUT');
   return new PortalError(network ? 'iam-unreachable' : 'login-failed', { cause: error, detail: String(error) });
+}
+
+/** Status of the IAM's answer that an error is about; 0 for none. */
+function statusOf(error: unknown): number {
+  if (error instanceof client.ResponseBodyError) return error.status;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Response ? cause.status : 0;
 }

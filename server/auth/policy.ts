@@ -24,22 +24,22 @@ export function groupsAt(claims: Record<string, unknown>, path: string): string[
   return list.filter((group): group is string => typeof group === 'string' && group !== '');
 }
 
-/** @returns whether every given part of the rule holds */
-export function holds(rule: AccessRule, subject: Subject): boolean {
-  const { groups, claim, equals, matches } = rule;
-  if (!groups && claim === undefined) return false;
-  if (groups?.any && !groups.any.some((group) => subject.groups.includes(group))) return false;
-  if (groups?.all && !groups.all.every((group) => subject.groups.includes(group))) return false;
-  if (groups && !groups.any && !groups.all) return false;
-  if (claim === undefined) return true;
-  const value = claimAt(subject.claims, claim);
-  const values = Array.isArray(value) ? value : [value];
-  if (equals === undefined && matches === undefined) return value !== undefined && value !== false && value !== null;
-  return values.some(
-    (one) =>
-      (equals === undefined || one === equals) &&
-      (matches === undefined || (typeof one === 'string' && new RegExp(`^(?:${matches})$`).test(one))),
-  );
+/** @returns whether every given part of the rule holds, for one person after another */
+function makeRule({ groups, claim, equals, matches }: AccessRule): (subject: Subject) => boolean {
+  const pattern = matches === undefined ? undefined : new RegExp(`^(?:${matches})$`);
+  return (subject) => {
+    if (!groups && claim === undefined) return false;
+    if (groups?.any && !groups.any.some((group) => subject.groups.includes(group))) return false;
+    if (groups?.all && !groups.all.every((group) => subject.groups.includes(group))) return false;
+    if (groups && !groups.any && !groups.all) return false;
+    if (claim === undefined) return true;
+    const value = claimAt(subject.claims, claim);
+    const values = Array.isArray(value) ? value : [value];
+    if (equals === undefined && !pattern) return value !== undefined && value !== false && value !== null;
+    return values.some(
+      (one) => (equals === undefined || one === equals) && (!pattern || (typeof one === 'string' && pattern.test(one))),
+    );
+  };
 }
 
 export interface Policy {
@@ -53,9 +53,11 @@ export interface Policy {
  * @param allow undefined = no rules: everybody with demo people, nobody with an external issuer
  */
 export function makePolicy(allow: AccessRule[] | undefined, admins: AccessRule[], demoPeople: boolean): Policy {
+  const allowing = allow?.map(makeRule);
+  const administering = admins.map(makeRule);
   return {
-    mayLogIn: (subject) => (allow === undefined ? demoPeople : allow.some((rule) => holds(rule, subject))),
-    isAdmin: (subject) => admins.some((rule) => holds(rule, subject)),
+    mayLogIn: (subject) => (allowing === undefined ? demoPeople : allowing.some((holds) => holds(subject))),
+    isAdmin: (subject) => administering.some((holds) => holds(subject)),
     explain: () => (allow ?? []).map(inWords),
   };
 }
@@ -65,6 +67,8 @@ function inWords(rule: AccessRule): string {
   if (rule.groups?.any) parts.push(`a member of ${rule.groups.any.join(' or ')}`);
   if (rule.groups?.all) parts.push(`a member of ${rule.groups.all.join(' and ')}`);
   if (rule.claim !== undefined)
-    parts.push(`known with '${rule.claim}'${rule.equals === undefined ? '' : ` = ${rule.equals}`}`);
+    parts.push(
+      `known with '${rule.claim}'${rule.equals === undefined ? '' : ` = ${rule.equals}`}${rule.matches === undefined ? '' : ` like ${rule.matches}`}`,
+    );
   return parts.join(' and ');
 }

@@ -24,18 +24,27 @@ export function prepareDataDir(dataDir: string): void {
 }
 
 /**
- * The key that seals tokens and the embedded issuer's secrets, made at first start.
- * @returns 32 bytes
+ * The key that seals tokens and the embedded issuer's secrets.
+ * @returns where it lies, and its 32 bytes if it is there
  * @throws ConfigError when the file has another length: a cut key must not be replaced silently
  */
-export function loadOrMakeKey(dataDir: string): Buffer {
-  const at = path.join(dataDir, 'secret.key');
-  if (!existsSync(at)) writeFileSync(at, randomBytes(32), { mode: 0o600, flag: 'wx' });
+export function readKey(dataDir: string): { at: string; key: Buffer | undefined } {
+  const at = keyFile(dataDir);
+  if (!existsSync(at)) return { at, key: undefined };
   const key = readFileSync(at);
   if (key.length !== 32) {
     throw new ConfigError([
       `dataDir: '${at}' has ${key.length} bytes instead of 32; restore it from a backup. Without it logins are lost, sessions are not`,
     ]);
   }
+  return { at, key };
+}
+
+/** Makes the key, readable for its owner only; never replaces one. */
+export function makeKey(dataDir: string): Buffer {
+  const key = randomBytes(32);
+  writeFileSync(keyFile(dataDir), key, { mode: 0o600, flag: 'wx' });
   return key;
 }
+
+const keyFile = (dataDir: string): string => path.join(dataDir, 'secret.key');

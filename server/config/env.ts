@@ -1,5 +1,6 @@
 // LINKSPAN_* variables: every leaf of the schema has one, `listen.port` is LINKSPAN_LISTEN_PORT.
 import { z } from 'zod';
+import { isSecretKey } from '../lib/yaml-file.ts';
 import { Config } from './schema.ts';
 import { ConfigError } from './settings.ts';
 
@@ -46,7 +47,8 @@ export function overlayEnvironment(file: Record<string, unknown>, env: NodeJS.Pr
     try {
       put(result, leaf.path, convert(text, leaf.type));
     } catch (error) {
-      problems.push(`${name}: '${text}' ${error instanceof Error ? error.message : 'is not understood'}`);
+      const found = isSecretKey(name) ? '' : `'${text}' `;
+      problems.push(`${name}: ${found}${error instanceof Error ? error.message : 'is not understood'}`);
     }
   }
   if (problems.length > 0) throw new ConfigError(problems);
@@ -67,8 +69,16 @@ function convert(text: string, type: string): unknown {
       .split(',')
       .map((part) => part.trim())
       .filter((part) => part !== '');
-  if (type === 'array' || type === 'object') return JSON.parse(text);
+  if (type === 'array' || type === 'object') return parseJson(text);
   return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('is not JSON');
+  }
 }
 
 /** Sets a nested key, making objects on the way. */

@@ -4,6 +4,16 @@ import { z } from 'zod';
 const seconds = (text: string, fallback: number) =>
   z.number().int().positive().default(fallback).describe(`${text} (seconds)`);
 
+/** Alone, as it is used later between anchors: `a)|(b` would escape them. */
+function whyNoPattern(text: string): string | undefined {
+  try {
+    new RegExp(text);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message.replace(/^Invalid regular expression: \/.*\/\w*: /s, '');
+  }
+}
+
 /** A rule on claims: every given part must hold. */
 export const AccessRule = z.strictObject({
   groups: z
@@ -18,7 +28,14 @@ export const AccessRule = z.strictObject({
     .union([z.string(), z.number(), z.boolean()])
     .optional()
     .describe('What the claim must equal, or contain when it is a list.'),
-  matches: z.string().optional().describe('Anchored regular expression that the claim must match.'),
+  matches: z
+    .string()
+    .superRefine((text, context) => {
+      const wrong = whyNoPattern(text);
+      if (wrong !== undefined) context.addIssue(`is no regular expression: ${wrong}`);
+    })
+    .optional()
+    .describe('Anchored regular expression that the claim must match.'),
 });
 export type AccessRule = z.infer<typeof AccessRule>;
 
@@ -103,6 +120,14 @@ export const Config = z.strictObject({
       idleSeconds: seconds('A login ends after this time without a page action', 12 * 3600),
       maxSeconds: seconds('A login ends after this time in any case', 7 * 86_400),
       recheckSeconds: seconds('How often rights are asked of the IAM again', 15 * 60),
+      trustSeconds: seconds(
+        'While the IAM does not answer, a login counts for this time after the last good answer',
+        7 * 86_400,
+      ),
+    })
+    .refine(({ recheckSeconds, trustSeconds }) => trustSeconds >= recheckSeconds, {
+      path: ['trustSeconds'],
+      message: 'must not be less than logins.recheckSeconds',
     })
     .prefault({}),
   quota: z

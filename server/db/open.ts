@@ -33,7 +33,5 @@ export async function openDatabase(url: string): Promise<Database> {
     await migrate(db as unknown as Kysely<never>, 'postgres');
     return db;
   }
-  throw new Error(
-    `database: '${url.replace(/:\/\/.*@/, '://...@')}' is not understood; write sqlite:<path> or postgres://user:password@host/name`,
-  );
+  throw new Error(`its address is not understood; write sqlite:<path> or postgres://user:password@host/name`);
 }

@@ -10,6 +10,7 @@ import { makeAccounts } from './accounts.ts';
 import { makeAdapter } from './adapter.ts';
 import { loadOrMakeIamKeys } from './keys.ts';
 import { makeLoginPage } from './login-page.ts';
+import { purgeIamRecords } from './purge.ts';
 
 export interface IamOptions {
   /** `<publicUrl>/iam` */
@@ -30,6 +31,8 @@ export interface Iam {
   clientSecret: string;
   /** Filled at the very first start only. */
   fresh: { username: string; password: string }[];
+  /** Deletes records that are over. Called each hour. */
+  purge(): Promise<void>;
 }
 
 /** Through the provider's own context: it adds its cookies afterwards. */
@@ -105,7 +108,11 @@ export async function makeIam(options: IamOptions): Promise<Iam> {
     expiresWithSession: () => false,
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
+      revocation: {
+        enabled: true,
+        // A client may revoke its own tokens only.
+        allowedPolicy: (_context, client, token) => Promise.resolve(token.clientId === client.clientId),
+      },
       rpInitiatedLogout: {
         enabled: true,
         // Confirmed by the portal already: the form sends itself.
@@ -168,5 +175,11 @@ export async function makeIam(options: IamOptions): Promise<Iam> {
     makeLoginPage({ provider, accounts, portal, addressOf: options.addressOf, formTargets: [portal] }),
   );
   router.use(provider.callback());
-  return { router, clientId, clientSecret: keys.clientSecret, fresh: accounts.fresh };
+  return {
+    router,
+    clientId,
+    clientSecret: keys.clientSecret,
+    fresh: accounts.fresh,
+    purge: () => purgeIamRecords(db, clock.now()),
+  };
 }

@@ -1,7 +1,10 @@
 // YAML files with a schema: every mistake is reported at once, each with file, line and column and what would be right.
 import { readFileSync } from 'node:fs';
-import { isMap, isPair, isScalar, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { isMap, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
 import type { z } from 'zod';
+
+/** Keys whose values never stand in a message. */
+export const isSecretKey = (key: string): boolean => /secret|token|password|database/i.test(key);
 
 /** One line per mistake: `file:line:column: path: what is wrong; what would be right`. */
 export class FileError extends Error {
@@ -50,12 +53,25 @@ export function parseYaml(file: string, text: string): ParsedYaml {
   };
   if (document.errors.length > 0) {
     throw new FileError(
-      document.errors.map(
-        (error) =>
-          `${place(error.pos[0])}: ${error.message.split('\n')[0]?.replace(/ at line.*$/, '') ?? 'is no YAML'}`,
-      ),
+      document.errors.map((error) => {
+        const { line } = lines.linePos(error.pos[0]);
+        const said = error.message.split('\n')[0]?.replace(/ at line.*$/, '');
+        // What it says may quote the line.
+        const quiet = said === undefined || isSecretKey(text.split('\n')[line - 1] ?? '');
+        return `${place(error.pos[0])}: ${quiet ? 'is no YAML; put the value in quotes' : said}`;
+      }),
     );
   }
+  const lost: string[] = [];
+  visit(document, {
+    Alias: (_key, alias) => {
+      if (!alias.resolve(document))
+        lost.push(
+          `${place(alias.range?.[0] ?? 0)}: names an anchor that is not there; put a value that begins with * in quotes`,
+        );
+    },
+  });
+  if (lost.length > 0) throw new FileError(lost);
   return { data: document.toJS() as unknown, at: (path, ofKey = false) => place(offsetOf(document, path, ofKey)) };
 }
 
@@ -99,7 +115,8 @@ export function describe(issue: Issue, parsed: ParsedYaml, base: readonly Proper
     return nearest.flatMap((one) => describe(one, parsed, path));
   }
   const given = valueAt(parsed.data, path);
-  const shown = given === undefined ? '' : ` (found ${JSON.stringify(given)?.slice(0, 60) ?? typeof given})`;
+  const hidden = given === undefined || path.some((part) => isSecretKey(String(part)));
+  const shown = hidden ? '' : ` (found ${withoutSecrets(given).slice(0, 60)})`;
   return [`${parsed.at(path)}: ${path.length === 0 ? 'file' : path.join('.')}: ${sentence(issue)}${shown}`];
 }
 
@@ -117,6 +134,9 @@ function sentence(issue: Issue): string {
     return `must be one of ${issue.values.map((value) => JSON.stringify(value)).join(', ')}`;
   return issue.message;
 }
+
+const withoutSecrets = (value: unknown): string =>
+  JSON.stringify(value, (key, inner: unknown) => (isSecretKey(key) ? '[hidden]' : inner)) ?? typeof value;
 
 function valueAt(data: unknown, path: readonly PropertyKey[]): unknown {
   let at = data;

@@ -1,5 +1,5 @@
 // Logging in by OpenID Connect against the embedded issuer: what works, and what a forged or late answer gets.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { LoginView, Me } from '../../contract/api.ts';
 import { testApp, type TestApp } from '../kit/app.ts';
 import { Client } from '../kit/http.ts';
@@ -228,6 +228,22 @@ test('many wrong passwords for one name are slowed down: rate-limited', async ()
   for (let tries = 1; tries < 30 && last.status !== 429; tries++) last = await person.submit(form, 'cora', 'wrong');
   expect(last.status).toBe(429);
   expect(Number(last.headers['retry-after'])).toBeGreaterThan(0);
+});
+
+test('logins that are begun too fast from one address are refused there, and nowhere else: rate-limited', async () => {
+  const busy = await testApp({ trustProxy: ['127.0.0.1'] });
+  onTestFinished(() => busy.close());
+  const begin = (address: string, navigate = true) =>
+    new Client(busy.port).get(`${busy.portal}/auth/login`, { navigate, headers: { 'x-forwarded-for': address } });
+  for (let times = 0; times < 60; times++) expect((await begin('192.0.2.1')).status).toBe(303);
+  const page = await begin('192.0.2.1');
+  expect([page.status, page.headers['content-type']]).toEqual([429, 'text/html; charset=utf-8']);
+  expect(page.text).toContain('rate-limited');
+  expect(Number(page.headers['retry-after'])).toBeGreaterThan(0);
+  expect(page.headers['set-cookie']).toBeUndefined();
+  const problem = await begin('192.0.2.1', false);
+  expect([problem.status, problem.json()['code']]).toEqual([429, 'rate-limited']);
+  expect((await begin('192.0.2.2')).status).toBe(303);
 });
 
 test('logs and audit rows hold no token, password, cookie or code', async () => {

@@ -30,9 +30,14 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-export async function testApp(config: Record<string, unknown> = {}, clock = movableClock()): Promise<TestApp> {
+/** @param wanted a port that an issuer was told of before; a free one when left out */
+export async function testApp(
+  config: Record<string, unknown> = {},
+  clock = movableClock(),
+  wanted?: number,
+): Promise<TestApp> {
   const dataDir = await mkdtemp(path.join(os.tmpdir(), 'ls-app-'));
-  const port = await freePort();
+  const port = wanted ?? (await freePort());
   const logged: string[] = [];
   const log = makeLog('debug', { write: (line: string) => void logged.push(line) });
   const parsed = Config.parse({ dataDir, ...config });

@@ -25,10 +25,15 @@ export class Client {
   /** Cookies by host name. */
   readonly jar = new Map<string, Map<string, string>>();
   readonly #port: number;
+  readonly #others: readonly number[];
 
-  /** @param port of 127.0.0.1 that every name leads to */
-  constructor(port: number) {
+  /**
+   * @param port of 127.0.0.1 that every name leads to
+   * @param others ports that are meant when an address names them: those of an issuer
+   */
+  constructor(port: number, others: readonly number[] = []) {
     this.#port = port;
+    this.#others = others;
   }
 
   async get(url: string, ask: Ask = {}): Promise<Answer> {
@@ -52,7 +57,8 @@ export class Client {
       ...(payload === undefined ? {} : { 'content-length': String(Buffer.byteLength(payload)) }),
       ...headers,
     };
-    const answer = await send(this.#port, method, target, said, payload);
+    const port = this.#others.find((other) => String(other) === target.port) ?? this.#port;
+    const answer = await send(port, method, target, said, payload);
     this.#keep(target.hostname, answer.headers['set-cookie'] ?? []);
     const { location } = answer.headers;
     if (follow > 0 && location !== undefined && answer.status >= 300 && answer.status < 400)

@@ -16,6 +16,8 @@ export interface TestIssuer {
   /** No answer from now on. */
   goAway(): Promise<void>;
   comeBack(): Promise<void>;
+  /** What matches gets this status, or no answer at all, until the returned function is called. */
+  disturb(path: RegExp, how: number | 'silence'): () => void;
   setGroups(username: string, groups: string[]): Promise<void>;
   /** Every refresh token is worthless from now on. */
   forgetTokens(): Promise<void>;
@@ -36,7 +38,13 @@ export async function testIssuer(portal: string): Promise<TestIssuer> {
     log: makeLog('silent'),
     addressOf: () => '127.0.0.1',
   });
-  const app = express().use('/iam', iam.router);
+  let disturbed: { path: RegExp; how: number | 'silence' } | undefined;
+  const app = express()
+    .use((request, response, next) => {
+      if (!disturbed?.path.test(request.path)) return next();
+      if (disturbed.how !== 'silence') response.status(disturbed.how).send('disturbed');
+    })
+    .use('/iam', iam.router);
   let server: Server | undefined;
   const goAway = async (): Promise<void> => {
     const going = server;
@@ -59,6 +67,10 @@ export async function testIssuer(portal: string): Promise<TestIssuer> {
     passwords: new Map(iam.fresh.map(({ username, password }) => [username, password])),
     goAway,
     comeBack,
+    disturb: (path, how) => {
+      disturbed = { path, how };
+      return () => void (disturbed = undefined);
+    },
     setGroups: async (username, groups) => {
       const record = db.selectFrom('iamRecords').selectAll().where('model', '=', 'Account');
       for (const { id, payload } of await record.execute()) {

@@ -8,8 +8,8 @@ export class Person {
   readonly client: Client;
   readonly portal: string;
 
-  constructor(port: number, portal = `http://localhost:${port}`) {
-    this.client = new Client(port);
+  constructor(port: number, portal = `http://localhost:${port}`, others: readonly number[] = []) {
+    this.client = new Client(port, others);
     this.portal = portal;
   }
 

@@ -30,6 +30,7 @@ test('a list of objects is written as JSON', () => {
 test.each([
   [{ LINKSPAN_LISTEN_PROT: '9000' }, 'LINKSPAN_LISTEN_PROT: is no setting'],
   [{ LINKSPAN_LISTEN_PORT: 'nine' }, "LINKSPAN_LISTEN_PORT: 'nine' is not a number"],
+  [{ LINKSPAN_ACCESS_ALLOW: '[{' }, "LINKSPAN_ACCESS_ALLOW: '[{' is not JSON"],
   [{ LINKSPAN_SHARED_UID: 'yes' }, "LINKSPAN_SHARED_UID: 'yes' is not 'true' or 'false'"],
 ])('%j is refused by name', (env, words) => {
   expect(() => overlayEnvironment({}, env)).toThrow(ConfigError);

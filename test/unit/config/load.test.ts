@@ -30,8 +30,38 @@ test.each([
   ['issuer:\n  url: not a url\n  clientId: x\n', ':2:8: issuer.url: '],
   ['- just\n- a list\n', ':1:1: file: must hold keys'],
   ['a: b: c\n', ':1:4: '],
+  [
+    'access:\n  allow:\n    - claim: email\n      matches: "(a"\n',
+    ':4:16: access.allow.0.matches: is no regular expression: Unterminated group (found "(a")',
+  ],
+  ['access: { admins: [{ claim: a, matches: "a)|(b" }] }\n', 'access.admins.0.matches: is no regular expression: '],
+  ['logins: { trustSeconds: 60 }\n', ':1:25: logins.trustSeconds: must not be less than logins.recheckSeconds'],
 ])('%j is told with line and column', (text, expected) => {
   expect(() => load({ 'linkspan.yaml': text })).toThrow(expected);
+});
+
+test.each([
+  ['issuer: { url: "https://iam.example.org", clientId: x, clientSecret: 31337133 }\n', 'issuer.clientSecret: must be'],
+  ['metrics: { token: 31337133 }\n', 'metrics.token: must be'],
+  ['metrics: { token: "31337133" }\n', 'metrics.token: Too small'],
+  ['database: [31337133]\n', 'database: must be'],
+  ['issuer: [{ clientSecret: 31337133 }]\n', 'issuer: must be'],
+  ['issuer: { clientSecret: [*31337133] }\n', ':1:'],
+  ['metrics: { token: "31337133"31337133 }\n', ':1:'],
+])('%j is told without the secret', (text, expected) => {
+  const attempt = () => load({ 'linkspan.yaml': text });
+  expect(attempt).toThrow(expected);
+  expect(attempt).not.toThrow('31337133');
+});
+
+test.each([
+  ['LINKSPAN_METRICS_TOKEN', 'metrics.token: Too small'],
+  ['LINKSPAN_ISSUER_CLIENT_SECRET', 'issuer.url: '],
+  ['LINKSPAN_METRICS_TOKENS', 'LINKSPAN_METRICS_TOKENS: is no setting'],
+])('%s is told without its value', (name, expected) => {
+  const attempt = () => load({}, { env: { [name]: '31337133' } });
+  expect(attempt).toThrow(expected);
+  expect(attempt).not.toThrow('31337133');
 });
 
 test('a wrong variable or flag is told by its key', () => {

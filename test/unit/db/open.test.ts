@@ -22,6 +22,7 @@ test('a database keeps its installation id over a restart', async () => {
 test('the form of a database URL is refused without showing its password', async () => {
   await expect(openDatabase('mysql://me:hunter2@db/x')).rejects.toThrow('is not understood');
   await expect(openDatabase('mysql://me:hunter2@db/x')).rejects.not.toThrow('hunter2');
+  await expect(openDatabase('mysql:me:hunter2')).rejects.not.toThrow('hunter2');
 });
 
 test('two people with the same (iss, sub) cannot exist', async () => {
