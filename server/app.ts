@@ -6,10 +6,11 @@ import { Entries } from './auth/entries.ts';
 import { makeEnter } from './auth/enter.ts';
 import { Logins } from './auth/logins.ts';
 import { makeLoginRoutes } from './auth/login-routes.ts';
-import { makeOidc, type Answer } from './auth/oidc.ts';
+import { makeOidc } from './auth/oidc.ts';
 import { makePendingLogins } from './auth/pending.ts';
 import { purgeLogins } from './auth/purge.ts';
-import { groupsAt, makePolicy, type Subject } from './auth/policy.ts';
+import { makePolicy } from './auth/policy.ts';
+import { makeRefreshUser } from './auth/refresh-user.ts';
 import { makeSelfFetch } from './auth/self-fetch.ts';
 import { makeApi } from './api/api.ts';
 import { makeAuditWrite } from './audit/write.ts';
@@ -22,6 +23,7 @@ import { openDatabase } from './db/open.ts';
 import { makeAddressOf } from './http/address.ts';
 import { makeCookieJar } from './http/cookies.ts';
 import { answerHealth } from './http/health.ts';
+import { makeGatewayPorts } from './gateway-ports.ts';
 import { listen } from './http/listen.ts';
 import { sendProblem } from './http/problem.ts';
 import { logRequest } from './http/request-log.ts';
@@ -40,12 +42,11 @@ import { loadProfiles } from './profiles/load.ts';
 import { Gateway } from './proxy/gateway.ts';
 import { makeMatch } from './proxy/match.ts';
 import { makePages } from './proxy/pages.ts';
-import type { Ended, HostedSession, Ports } from './proxy/ports.ts';
+import type { Ended } from './proxy/ports.ts';
 import { Sessions } from './sessions/index.ts';
 import { loadSites } from './sites/load.ts';
 import { SiteRegistry } from './sites/registry.ts';
 import { Hub } from './tunnel/hub.ts';
-import { upsertUser } from './users/store.ts';
 import { PortalError } from '../contract/errors.ts';
 import { isEnd } from '../contract/states.ts';
 
@@ -118,24 +119,7 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       ...(iam ? { fetch: makeSelfFetch(socketPath) } : {}),
     });
     const policy = makePolicy(config.access.allow, config.access.admins, settings.embeddedIssuer);
-    const refreshUser = async ({
-      claims,
-    }: Answer): Promise<{ user: Awaited<ReturnType<typeof upsertUser>>; subject: Subject }> => {
-      const groups = groupsAt(claims, issuer.groupsClaim);
-      const text = (name: string): string | undefined =>
-        typeof claims[name] === 'string' && claims[name] !== '' ? claims[name] : undefined;
-      const name = text(issuer.nameClaim) ?? text('preferred_username') ?? text('email') ?? claims.sub;
-      const identity = {
-        iss: claims.iss,
-        sub: claims.sub,
-        name,
-        email: text('email') ?? null,
-        preferredName: text('preferred_username') ?? name,
-        groups,
-        claims,
-      };
-      return { user: await upsertUser(db, identity, clock.now()), subject: { groups, claims } };
-    };
+    const refreshUser = makeRefreshUser(db, clock, issuer);
     const logins = new Logins({ db, seal, clock, log, cookies, oidc, policy, refreshUser, ...config.logins });
     const entries = new Entries({ db, clock, isValid: (loginId) => logins.isValid(loginId) });
 
@@ -184,41 +168,19 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
         reset: (code) => series.tunnel.resets.inc({ code: String(code) }),
       },
     });
-    const ports: Ports = {
-      async sessionByHost(host): Promise<HostedSession | undefined> {
-        const row = await sessions.store.findByHost(host);
-        if (!row) return undefined;
-        const clearStorage = settings.sessionHosts.length > 0 && (await sessions.hosts.needsClearing(row.id));
-        return {
-          id: row.id,
-          host: row.host,
-          ownerId: row.userId,
-          title: row.title,
-          profileId: row.profileId,
-          state: row.state,
-          words: row.words,
-          endsAt: row.endsAt,
-          clearStorage,
-        };
-      },
-      redeem: (want) => entries.redeem(want),
-      admit: (want) => entries.admit(want),
+    const ports = makeGatewayPorts({
+      sessions,
+      entries,
+      logins,
+      audit,
+      log,
       dial: (id) => hub.dial(id),
-      cleared: (id) =>
-        void sessions.hosts
-          .cleared(id)
-          .catch((error: unknown) => log.warn({ err: error, session: id }, 'clearing not recorded')),
-      entered: ({ sessionId, address, entryId, userId, loginId }) =>
-        void audit({ action: 'entry', sessionId, userId, loginId, address, detail: { entryId } }),
-      person: (visitor, id) => {
-        void logins.slide(visitor.loginId).catch((error: unknown) => log.warn({ err: error }, 'login not slid'));
-        sessions.person(id);
-      },
       onEnded: (tell) => {
         endedListeners.add(tell);
         return { close: () => void endedListeners.delete(tell) };
       },
-    };
+      isPool: settings.sessionHosts.length > 0,
+    });
     const gateway = new Gateway({ ports, portal: portalOrigin, originOf, cookies, clock, log, addressOf });
     logins.onEnded(({ loginId, reason }) => {
       tellEnded({ loginId });
