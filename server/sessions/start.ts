@@ -105,6 +105,12 @@ export class Starts {
     if (!profile) throw new PortalError('profile-unknown', { detail: { profile: body.profile, user: by.user.id } });
     const site = sites.get(profile.site);
     if (!site) throw new PortalError('site-unavailable');
+    const { health, message } = await sites.health(profile.site);
+    if (health === 'down')
+      throw new PortalError(
+        'site-unavailable',
+        message === null ? {} : { message: `${site.site.title} is down. ${message}` },
+      );
     const used = await store.countLive(by.user.id);
     if (used >= sessionsPerUser) {
       throw new PortalError('quota-sessions', {
