@@ -90,7 +90,7 @@ export const GatewayCtrl = z.discriminatedUnion('kind', [
 ]);
 export type GatewayCtrl = z.infer<typeof GatewayCtrl>;
 
-/** Exit status of the agent; it tells the cause and outranks the spawner's 'exited'. 85 = the app is refused (for example jupyter_server < 2.0), 86 = app failed or never answered. */
+/** Exit status of the agent; it tells the cause and outranks the spawner's 'exited'. 85 = the app is refused (for example jupyter_server < 2.0), 86 = app failed, 87 = it never answered. */
 export const agentExit = {
   app: 0,
   stop: 81,

@@ -28,6 +28,9 @@ export interface GatewayOptions {
   addressOf: (request: IncomingMessage) => string;
 }
 
+/** jupyter-collaboration writes 1 s after the last change, also when nobody is there any more; twice that, to be sure. */
+const saveMs = 2000;
+
 export class Gateway {
   readonly #options: GatewayOptions;
   readonly #engine = makeEngine();
@@ -35,6 +38,8 @@ export class Gateway {
   readonly #pages;
   readonly #open = new OpenRegistry();
   readonly #closed = new Set<string>();
+  /** When a websocket of a session ended last, epoch milliseconds. */
+  readonly #lastWebsocket = new Map<string, number>();
   readonly #cookieNames: ReadonlySet<string>;
   readonly #ended: { close(): void };
 
@@ -77,7 +82,11 @@ export class Gateway {
     this.#engine.upgrade(request, socket, head, target, (app) => {
       forget();
       const closed = this.#open.hold({ ...held, end: (code, reason) => closeWebsocket(socket, app, code, reason) });
-      for (const end of [socket, app]) end.once('close', closed);
+      const ended = (): void => {
+        closed();
+        this.#lastWebsocket.set(session.id, this.#options.clock.now());
+      };
+      for (const end of [socket, app]) end.once('close', ended);
       // The right may have ended while the app took its time.
       this.#options.ports.admit({ secret, sessionId: session.id }).then(
         (still) => still ?? closeWebsocket(socket, app, 4403, 'your right to this session has ended'),
@@ -86,16 +95,20 @@ export class Gateway {
     });
   }
 
-  /** Refuses new requests of a session and closes its websockets politely, so that documents are saved. */
+  /** Refuses new requests of a session and closes its websockets politely; tells whether documents may still have to be saved. */
   closeSession(sessionId: string): { hadWebsockets: boolean } {
     this.#closed.add(sessionId);
-    return { hadWebsockets: this.#open.endAll({ sessionId }, 1001, 'the session is stopping', 'websocket') > 0 };
+    const ended = this.#open.endAll({ sessionId }, 1001, 'the session is stopping', 'websocket');
+    // A page that was closed a moment ago may have left an edit that is not written yet.
+    const last = this.#lastWebsocket.get(sessionId) ?? Number.NEGATIVE_INFINITY;
+    return { hadWebsockets: ended > 0 || this.#options.clock.now() - last < saveMs };
   }
 
   /** The session has ended for good; nothing about it has to be remembered. */
   forgetSession(sessionId: string): void {
     this.#open.endAll({ sessionId }, 4410, 'the session has ended');
     this.#closed.delete(sessionId);
+    this.#lastWebsocket.delete(sessionId);
   }
 
   /** Websockets, upgrades and requests that are under way. */

@@ -30,6 +30,7 @@ export function deriveState(situation: Situation, now: number): Derived {
     if (now - tunnel.at >= tunnelGraceMs) return live('lost');
     const lookAgainAt = tunnel.at + tunnelGraceMs;
     if (app?.phase === 'ready') return { ...live('ready', 'Ready; contact is being restored.'), lookAgainAt };
+    if (app?.phase === 'ending') return { ...live('stopping'), lookAgainAt };
     return { ...live('connecting'), lookAgainAt };
   }
   if (tunnel?.up) {

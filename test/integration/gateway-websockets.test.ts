@@ -126,3 +126,13 @@ test('an answer that is still coming ends with the login', async () => {
   expect(await ended).toBe(false);
   await until(() => site.app.aborted.includes('/stream') && site.gateway.stats().open === 0, 'nothing is left');
 });
+
+test('a page that was closed just before a stop counts as one that may have left an edit', async () => {
+  const socket = (await site.websocket()) as WebSocket;
+  expect(site.gateway.stats().open).toBe(1);
+  socket.close();
+  await until(() => site.gateway.stats().open === 0, 'it is closed');
+  expect(site.gateway.closeSession(site.session.id)).toEqual({ hadWebsockets: true });
+  site.clock.advance(2000);
+  expect(site.gateway.closeSession(site.session.id)).toEqual({ hadWebsockets: false });
+});

@@ -7,7 +7,7 @@ import { guardUpgrade } from '../../server/http/upgrade.ts';
 import { makeLog } from '../../server/lib/log.ts';
 import { Gateway } from '../../server/proxy/gateway.ts';
 import type { Ended, HostedSession, Ports, Visitor } from '../../server/proxy/ports.ts';
-import { movableClock } from './clock.ts';
+import { movableClock, type MovableClock } from './clock.ts';
 import { Client } from './http.ts';
 import { mirror, type Mirror } from './mirror.ts';
 
@@ -19,6 +19,7 @@ export interface TestGateway {
   origin: string;
   host: string;
   app: Mirror;
+  clock: MovableClock;
   gateway: Gateway;
   session: HostedSession;
   visitor: Visitor;
@@ -57,8 +58,10 @@ export async function testGateway(kind: 'jupyterlab' | 'argv' = 'jupyterlab'): P
   const listeners = new Set<(what: Ended) => void>();
   const agent = new Agent({ keepAlive: true });
   agent.createConnection = (() => net.connect(app.port, '127.0.0.1')) as Agent['createConnection'];
+  const clock = movableClock();
   const made = {
     port,
+    clock,
     origin: `http://${host}:${port}`,
     host,
     app,
@@ -110,7 +113,7 @@ export async function testGateway(kind: 'jupyterlab' | 'argv' = 'jupyterlab'): P
     portal: `http://localhost:${port}`,
     originOf: (name) => `http://${name}:${port}`,
     cookies: makeCookieJar(new URL(`http://localhost:${port}`)),
-    clock: movableClock(),
+    clock,
     log: makeLog('silent'),
     addressOf: () => '192.0.2.7',
   });
