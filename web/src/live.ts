@@ -30,6 +30,8 @@ export function useLiveSessions(enabled: boolean): boolean {
           const known = row === null || detail.timeline.some((one) => one.id === row.id);
           return { ...detail, ...session, timeline: known ? detail.timeline : [...detail.timeline, row] };
         });
+        // An answer on its way may be older than this event and would take it back.
+        if (queries.isFetching({ queryKey: ['sessions'] }) > 0) askAgain();
       },
     });
     const poll = window.setInterval(() => stream.isUp() || askAgain(), pollMilliseconds);
