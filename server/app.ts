@@ -1,7 +1,5 @@
 // The composition root: builds the parts, hands them to each other, and listens.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
-import type { Duplex } from 'node:stream';
 import { Entries } from './auth/entries.ts';
 import { makeEnter } from './auth/enter.ts';
 import { Logins } from './auth/logins.ts';
@@ -15,21 +13,19 @@ import { makeSelfFetch } from './auth/self-fetch.ts';
 import { makeApi } from './api/api.ts';
 import { makeAuditWrite } from './audit/write.ts';
 import { controlPath } from './cli/control-path.ts';
-import { refuseSecond, serveControl } from './cli/control-server.ts';
+import { serveControl } from './cli/control-server.ts';
 import { prepareDataDir } from './config/data-dir.ts';
+import { lockDataDir } from './config/data-dir-lock.ts';
 import { ConfigError, type Settings } from './config/settings.ts';
 import { installationId } from './db/installation.ts';
 import { openDatabase } from './db/open.ts';
+import { makeDispatch } from './dispatch.ts';
 import { makeAddressOf } from './http/address.ts';
 import { makeCookieJar } from './http/cookies.ts';
-import { answerHealth } from './http/health.ts';
 import { makeGatewayPorts } from './gateway-ports.ts';
-import { listen } from './http/listen.ts';
-import { sendProblem } from './http/problem.ts';
-import { logRequest } from './http/request-log.ts';
-import { guardUpgrade } from './http/upgrade.ts';
 import type { Clock } from './lib/clock.ts';
 import type { Log } from './lib/log.ts';
+import { openListeners } from './listeners.ts';
 import { makeLocalSite } from './local-site.ts';
 import { httpSeries } from './metrics/http.ts';
 import { makeRegistry } from './metrics/registry.ts';
@@ -40,14 +36,11 @@ import { makePortal } from './portal.ts';
 import { makeProfileBook } from './profiles/book.ts';
 import { loadProfiles } from './profiles/load.ts';
 import { Gateway } from './proxy/gateway.ts';
-import { makeMatch } from './proxy/match.ts';
-import { makePages } from './proxy/pages.ts';
 import type { Ended } from './proxy/ports.ts';
 import { Sessions } from './sessions/index.ts';
 import { loadSites } from './sites/load.ts';
 import { SiteRegistry } from './sites/registry.ts';
 import { Hub } from './tunnel/hub.ts';
-import { PortalError } from '../contract/errors.ts';
 import { isEnd } from '../contract/states.ts';
 
 export interface AppOptions {
@@ -80,19 +73,20 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
     loadProfiles(path.resolve(config.profilesDir ?? path.join(packageRoot, 'spawner-profiles/demo/profiles')), sites),
   );
   const addressOf = trusted(config.trustProxy);
-  await refuseSecond(settings.dataDir);
-  const db = await openDatabase(settings.databaseUrl).catch((error: unknown) => {
-    throw new ConfigError([`database: cannot be opened (${error instanceof Error ? error.message : String(error)})`]);
-  });
-  const closers: (() => void | Promise<void>)[] = [() => db.destroy()];
+  const socketPath = controlPath(settings.dataDir);
+  const lock = await lockDataDir(settings.dataDir, socketPath);
+  const closers: (() => void | Promise<void>)[] = [() => lock.close()];
   try {
+    const db = await openDatabase(settings.databaseUrl).catch((error: unknown) => {
+      throw new ConfigError([`database: cannot be opened (${error instanceof Error ? error.message : String(error)})`]);
+    });
+    closers.push(() => db.destroy());
     const seal = await openSeal(settings.dataDir, db);
     const installation = await installationId(db);
     const audit = makeAuditWrite(db, clock, log);
     const registry = makeRegistry();
     const series = { http: httpSeries(registry), sessions: sessionSeries(registry), tunnel: tunnelSeries(registry) };
     const cookies = makeCookieJar(publicUrl);
-    const socketPath = controlPath(settings.dataDir);
 
     // ---- people
     const iam = settings.embeddedIssuer
@@ -126,7 +120,11 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
     // ---- sessions
     const local = await makeLocalSite({ settings, db, clock, log, packageRoot });
     const siteRegistry = new SiteRegistry(
-      sites.map((site) => ({ site, spawner: local, agentUrl: site.agentUrl ?? settings.agentUrl.origin })),
+      sites.map((site) => ({
+        site,
+        spawner: local.forSite(site.name),
+        agentUrl: site.agentUrl ?? settings.agentUrl.origin,
+      })),
       clock,
     );
     const endedListeners = new Set<(what: Ended) => void>();
@@ -239,8 +237,8 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       log,
     });
 
-    // ---- dispatch by Host, before Express
-    const match = makeMatch({
+    // ---- listen
+    const dispatch = makeDispatch({
       publicUrl,
       agentUrls: [
         settings.agentUrl,
@@ -248,94 +246,17 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       ],
       sessionDomain: settings.sessionDomain,
       sessionHosts: settings.sessionHosts,
+      gateway,
+      hub,
+      portal,
+      checks: {
+        database: async () => (await db.selectFrom('installation').select('key').limit(1).execute()).length > 0,
+        sites: () => sessions.synced,
+      },
+      count: (part, status) => series.http.requests.inc({ part, status: `${Math.floor(status / 100)}xx` }),
+      log,
     });
-    const pages = makePages(portalOrigin, log);
-    const checks = {
-      database: async () => (await db.selectFrom('installation').select('key').limit(1).execute()).length > 0,
-      sites: () => sessions.synced,
-    };
-    const onRequest = async (
-      request: IncomingMessage,
-      response: ServerResponse,
-      agentsOnly: boolean,
-    ): Promise<void> => {
-      if (await answerHealth(request, response, checks)) return;
-      const to = match(request);
-      logRequest(log, to.part, request, response, (status) =>
-        series.http.requests.inc({ part: to.part, status: `${Math.floor(status / 100)}xx` }),
-      );
-      // Plain HTTP, open to every process of this machine: nothing but tunnels.
-      if (agentsOnly && to.part !== 'tunnel') return pages.refuse(request, response, new PortalError('host-unknown'));
-      switch (to.part) {
-        case 'session':
-          return await gateway.request(request, response, to.host);
-        case 'tunnel':
-          if (request.url?.startsWith('/tunnel/v1/enrol')) return await hub.enrol(request, response);
-          return pages.refuse(
-            request,
-            response,
-            new PortalError('tunnel-protocol', { message: 'This address takes websockets of agents only.' }),
-          );
-        case 'portal':
-          return void portal(request, response);
-        case 'malformed':
-          return sendProblem(response, new PortalError('bad-request'), log);
-        case 'unknown':
-          return pages.refuse(request, response, new PortalError('host-unknown'));
-      }
-    };
-    const onUpgrade = async (
-      request: IncomingMessage,
-      socket: Duplex,
-      head: Buffer,
-      agentsOnly: boolean,
-    ): Promise<void> => {
-      const to = match(request);
-      if (agentsOnly && to.part !== 'tunnel') throw new PortalError('host-unknown');
-      if (to.part === 'session') return await gateway.upgrade(request, socket, head, to.host);
-      if (to.part === 'tunnel') return await hub.upgrade(request, socket, head);
-      throw new PortalError(
-        to.part === 'portal' ? 'not-found' : to.part === 'malformed' ? 'bad-request' : 'host-unknown',
-      );
-    };
-    const attach = (
-      server: { on(event: string, call: (...args: never[]) => void): unknown },
-      agentsOnly = false,
-    ): void => {
-      server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-        onRequest(request, response, agentsOnly).catch((error: unknown) => sendProblem(response, error, log));
-      });
-      server.on(
-        'upgrade',
-        guardUpgrade((request, socket, head) => onUpgrade(request, socket, head, agentsOnly)),
-      );
-    };
-
-    // ---- listen
-    const listener = await listen({ host: config.listen.host, port: settings.port, tls: config.tls, clock, log });
-    closers.push(() => listener.close());
-    attach(listener.server);
-    if (settings.agentPort !== null) {
-      const forAgents = await listen({
-        host: '127.0.0.1',
-        port: settings.agentPort,
-        key: 'listen.agentPort',
-        clock,
-        log,
-      });
-      closers.push(() => forAgents.close());
-      attach(forAgents.server, true);
-    }
-    if (config.metrics.port !== undefined) {
-      const metrics = await listen({ host: '127.0.0.1', port: config.metrics.port, key: 'metrics.port', clock, log });
-      metrics.server.on('request', (_request: IncomingMessage, response: ServerResponse) => {
-        registry.metrics().then(
-          (text) => response.writeHead(200, { 'Content-Type': registry.contentType }).end(text),
-          (error: unknown) => sendProblem(response, error, log),
-        );
-      });
-      closers.push(() => metrics.close());
-    }
+    const port = await openListeners({ settings, dispatch, registry, closers, clock, log });
     const control = await serveControl({ path: socketPath, sessions, iam: iam?.router, log });
     closers.push(() => control.close());
 
@@ -378,7 +299,7 @@ export async function createApp({ settings, clock, log, packageRoot }: AppOption
       : [
           `Sessions run without a sandbox: ${local.sandbox.reason}. People of this machine could read each other's files.`,
         ];
-    return { port: listener.port, url: portalOrigin, fresh: iam?.fresh ?? [], notes, close: () => closeAll(closers) };
+    return { port, url: portalOrigin, fresh: iam?.fresh ?? [], notes, close: () => closeAll(closers) };
   } catch (error) {
     await closeAll(closers);
     throw error;

@@ -1,6 +1,7 @@
 // The spawner of this machine: which Python, what no session may see, and its processes in the database.
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
+import { liveStates } from '../contract/states.ts';
 import { ConfigError, isLoopback, type Settings } from './config/settings.ts';
 import type { Database } from './db/open.ts';
 import type { Clock } from './lib/clock.ts';
@@ -29,13 +30,12 @@ export async function makeLocalSite({
   packageRoot,
 }: LocalSiteOptions): Promise<LocalSpawner> {
   const { config } = settings;
-  const files = [config.tls?.keyFile, config.tls?.certFile, config.issuer?.clientSecretFile, config.metrics.tokenFile];
   const spawner = await makeLocalSpawner({
     dataDir: settings.dataDir,
     homesDir: settings.homesDir,
     python: config.python ?? defaultPython(packageRoot),
     agentFile: path.join(packageRoot, 'dist/agent.py'),
-    secretPaths: files.filter((file) => file !== undefined).map((file) => path.resolve(file)),
+    secretPaths: secretPaths(settings),
     store: processStore(db),
     clock,
     log,
@@ -49,6 +49,21 @@ export async function makeLocalSite({
     ]);
   }
   return spawner;
+}
+
+/** What no session may see, besides data directory and homes. A certificate is public; a key in the same file is the key. */
+function secretPaths({ config, dataDir, databaseUrl, configFile }: Settings): string[] {
+  const database = /^sqlite:(?!:memory:$)(.*)$/s.exec(databaseUrl)?.[1];
+  return [
+    config.tls?.keyFile,
+    config.issuer?.clientSecretFile,
+    config.metrics.tokenFile,
+    configFile,
+    path.join(dataDir, 'secret.key'), // may be a link to a key kept elsewhere
+    database,
+  ]
+    .filter((file) => file !== undefined)
+    .map((file) => path.resolve(file));
 }
 
 /** The environment that setup made; the link is resolved, since a sandbox binds the real folder. */
@@ -72,6 +87,24 @@ function processStore(db: Database): ProcessStore {
     async remove(sessionId) {
       await db.deleteFrom('localProcesses').where('sessionId', '=', sessionId).execute();
     },
-    list: () => db.selectFrom('localProcesses').selectAll().execute(),
+    list: (site) =>
+      db
+        .selectFrom('localProcesses')
+        .selectAll()
+        .where((or) =>
+          or.or([
+            or('settledAt', 'is', null),
+            // The end was told, but the server died before the session knew it.
+            or.exists(
+              or
+                .selectFrom('sessions')
+                .select('id')
+                .whereRef('sessions.id', '=', 'localProcesses.sessionId')
+                .where('state', 'in', liveStates),
+            ),
+          ]),
+        )
+        .$if(site !== undefined, (query) => query.where('site', '=', site!))
+        .execute(),
   };
 }

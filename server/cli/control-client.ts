@@ -21,7 +21,11 @@ export function callControl<Answer>(socketPath: string, method: 'GET' | 'POST', 
     });
     call.on('error', (error: NodeJS.ErrnoException) => {
       const gone = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
-      reject(gone ? new Error(`no server runs with this data directory (${socketPath})`) : error);
+      const foreign = error.code === 'EACCES' || error.code === 'EPERM';
+      if (gone) return reject(new Error(`no server runs with this data directory (${socketPath})`));
+      reject(
+        foreign ? new Error(`'${socketPath}' belongs to another account; use the one that runs the server`) : error,
+      );
     });
     call.end();
   });

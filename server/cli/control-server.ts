@@ -1,13 +1,10 @@
 // The server's end of the control socket (0600): sessions for the administrator of the machine, and the embedded issuer for ourselves.
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import express, { type RequestHandler } from 'express';
-import { ConfigError } from '../config/settings.ts';
 import { PortalError } from '../../contract/errors.ts';
 import { errorEnd } from '../http/problem.ts';
 import type { Log } from '../lib/log.ts';
-import { controlPath } from './control-path.ts';
 import type { Sessions, SessionRow } from '../sessions/index.ts';
 
 export interface ControlOptions {
@@ -15,19 +12,6 @@ export interface ControlOptions {
   sessions: Sessions;
   iam: RequestHandler | undefined;
   log: Log;
-}
-
-/**
- * One server per data directory: a second one would take the first one's tunnels and socket away.
- * @throws ConfigError when another server answers there; one that was killed does not
- */
-export async function refuseSecond(dataDir: string): Promise<void> {
-  const answers = await new Promise<boolean>((resolve) => {
-    const socket = connect(controlPath(dataDir), () => resolve(true));
-    socket.once('error', () => resolve(false)).once('connect', () => socket.destroy());
-  });
-  if (answers)
-    throw new ConfigError([`dataDir: another server runs with '${dataDir}'; stop it, or give another dataDir`]);
 }
 
 /** @returns the closer, once the socket listens */

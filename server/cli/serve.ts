@@ -1,8 +1,9 @@
 // linkspan serve: load, settle, run, and leave sessions running at the end.
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { Command } from 'commander';
 import { createApp } from '../app.ts';
-import { loadConfig } from '../config/load.ts';
+import { configFile, loadConfig } from '../config/load.ts';
 import { settle } from '../config/settings.ts';
 import { systemClock } from '../lib/clock.ts';
 import { makeLog } from '../lib/log.ts';
@@ -28,10 +29,9 @@ export function serveCommand(print: (line: string) => void, packageRoot: string)
     .option('--data-dir <dir>', 'data directory (dataDir)')
     .option('--log-level <level>', 'trace, debug, info, warn, error or silent (log.level)')
     .action(async (flags: Flags) => {
+      const source = { file: flags.config, env: process.env, directory: process.cwd() };
       const config = loadConfig({
-        file: flags.config,
-        env: process.env,
-        directory: process.cwd(),
+        ...source,
         flags: {
           'listen.host': flags.host,
           'listen.port': flags.port === undefined ? undefined : Number(flags.port),
@@ -39,7 +39,9 @@ export function serveCommand(print: (line: string) => void, packageRoot: string)
           'log.level': flags.logLevel,
         },
       });
-      const settings = settle(config, config.listen.port === 0 ? await freePort() : config.listen.port);
+      const port = config.listen.port === 0 ? await freePort() : config.listen.port;
+      const { at } = configFile(source);
+      const settings = settle(config, port, existsSync(at) ? at : undefined);
       const log = makeLog(config.log.level);
       const app = await createApp({ settings, clock: systemClock, log, packageRoot });
       for (const note of app.notes) print(`! ${note}`);

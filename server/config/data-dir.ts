@@ -1,6 +1,15 @@
 // The data directory: private to the account that runs the server; holds the key that is kept outside the database.
 import { randomBytes } from 'node:crypto';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { ConfigError } from './settings.ts';
 
@@ -10,7 +19,7 @@ import { ConfigError } from './settings.ts';
  */
 export function prepareDataDir(dataDir: string): void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeFolder(dataDir);
     chmodSync(dataDir, 0o700);
     accessSync(dataDir, constants.W_OK | constants.X_OK);
     for (const name of ['run', 'sessions', 'homes'])
@@ -20,6 +29,16 @@ export function prepareDataDir(dataDir: string): void {
     throw new ConfigError([
       `dataDir: '${dataDir}' is not writable (${reason}); give a directory that belongs to the account that runs the server`,
     ]);
+  }
+}
+
+/** Like mkdir -p. Node's own never returns where a file system answers ENOENT although the folder above exists, as /proc does. */
+function makeFolder(folder: string): void {
+  if (!existsSync(folder) && !existsSync(path.dirname(folder))) makeFolder(path.dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

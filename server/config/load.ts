@@ -19,11 +19,11 @@ export interface ConfigSource {
 /**
  * @throws FileError with file, line and column; ConfigError for variables and flags
  */
-export function loadConfig({ file, env, flags, directory }: ConfigSource): Config {
-  const named = file ?? env['LINKSPAN_CONFIG'];
-  const at = path.resolve(directory, named ?? 'linkspan.yaml');
+export function loadConfig(source: ConfigSource): Config {
+  const { env, flags } = source;
+  const { at, named } = configFile(source);
   const exists = existsSync(at);
-  if (named !== undefined && !exists) throw new FileError([`${at}:1:1: does not exist`]);
+  if (named && !exists) throw new FileError([`${at}:1:1: does not exist`]);
   const parsed = exists ? parseYaml(at, readFileSync(at, 'utf8')) : { data: {}, at: () => 'linkspan.yaml:1:1' };
   const fromFile = (parsed.data ?? {}) as Record<string, unknown>;
   if (typeof fromFile !== 'object' || Array.isArray(fromFile))
@@ -41,21 +41,32 @@ export function loadConfig({ file, env, flags, directory }: ConfigSource): Confi
   return readSecrets(result.data, path.dirname(at));
 }
 
-/** Fills clientSecret and token from their files. */
+/** @returns where the configuration file lies, or would; and whether somebody named it */
+export function configFile({ file, env, directory }: Omit<ConfigSource, 'flags'>): { at: string; named: boolean } {
+  const name = file ?? env['LINKSPAN_CONFIG'];
+  return { at: path.resolve(directory, name ?? 'linkspan.yaml'), named: name !== undefined };
+}
+
+/** Fills clientSecret and token from their files, and gives those names in full: they count from the configuration's folder. */
 function readSecrets(config: Config, directory: string): Config {
+  const full = (file: string): string => path.resolve(directory, file);
   const read = (key: string, file: string): string => {
     try {
-      return readFileSync(path.resolve(directory, file), 'utf8').trim();
+      return readFileSync(full(file), 'utf8').trim();
     } catch (error) {
       throw new ConfigError([`${key}: '${file}' cannot be read (${(error as Error).message})`]);
     }
   };
   const { issuer, metrics } = config;
+  const { clientSecretFile } = issuer ?? {};
+  const { tokenFile } = metrics;
+  const clientSecret = clientSecretFile && read('issuer.clientSecretFile', clientSecretFile);
+  const token = tokenFile && read('metrics.tokenFile', tokenFile);
   return {
     ...config,
-    ...(issuer?.clientSecretFile
-      ? { issuer: { ...issuer, clientSecret: read('issuer.clientSecretFile', issuer.clientSecretFile) } }
+    ...(issuer && clientSecretFile
+      ? { issuer: { ...issuer, clientSecret, clientSecretFile: full(clientSecretFile) } }
       : {}),
-    ...(metrics.tokenFile ? { metrics: { ...metrics, token: read('metrics.tokenFile', metrics.tokenFile) } } : {}),
+    ...(tokenFile ? { metrics: { ...metrics, token, tokenFile: full(tokenFile) } } : {}),
   };
 }

@@ -31,6 +31,8 @@ export interface Settings {
   dataDir: string;
   homesDir: string;
   databaseUrl: string;
+  /** Where the configuration was read from; undefined when there is no file. */
+  configFile: string | undefined;
 }
 
 /** @returns whether the listener can be reached from this machine only */
@@ -44,9 +46,10 @@ export const isLoopback = (host: string): boolean =>
 /**
  * @param config as loaded
  * @param port the port that will really be listened on (config may say 0)
+ * @param configFile the file that the configuration was read from, if there is one
  * @throws ConfigError listing everything that is wrong at once
  */
-export function settle(config: Config, port: number): Settings {
+export function settle(config: Config, port: number, configFile?: string): Settings {
   const problems: string[] = [];
   const publicUrl = new URL(config.publicUrl ?? `http://localhost:${port}`);
   const embeddedIssuer = config.issuer === undefined;
@@ -75,6 +78,7 @@ export function settle(config: Config, port: number): Settings {
     dataDir,
     homesDir: path.resolve(config.homesDir ?? path.join(dataDir, 'homes')),
     databaseUrl: config.database ?? `sqlite:${path.join(dataDir, 'linkspan.sqlite')}`,
+    configFile,
   };
 }
 

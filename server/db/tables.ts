@@ -164,6 +164,8 @@ export interface Tables {
     bootId: string;
     directory: string;
     createdAt: number;
+    site: string;
+    settledAt: number | null;
   };
   /** Which owner had a host of a fixed pool, so that a name is not given to another one within 24 h. */
   hostUses: { host: string; userId: string; sessionId: string; freedAt: number | null; cleared: number };

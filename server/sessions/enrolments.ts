@@ -23,7 +23,10 @@ export class Enrolments {
     this.#enrolled = on.enrolled;
   }
 
-  /** @returns a new one-time token of a session; an earlier unused one stops working. That of an ended session stays ended. */
+  /**
+   * @returns a new one-time token of a session; an earlier unused one stops working
+   * @throws PortalError session-ended for a session that left a tombstone
+   */
   async issue(sessionId: string): Promise<string> {
     const token = secret();
     const values = {
@@ -35,13 +38,14 @@ export class Enrolments {
       endedAt: null,
       removeAt: null,
     };
-    await this.#db
+    const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto('enrolments')
       .values({ sessionId, ...values })
       .onConflict((conflict) =>
         conflict.column('sessionId').doUpdateSet(values).where('enrolments.endedAt', 'is', null),
       )
-      .execute();
+      .executeTakeFirst();
+    if (numInsertedOrUpdatedRows !== 1n) throw new PortalError('session-ended');
     return token;
   }
 

@@ -9,11 +9,12 @@ import type { Log } from '../lib/log.ts';
 import type { ProfileBook } from '../profiles/book.ts';
 import type { SiteRegistry } from '../sites/registry.ts';
 import { Bus, type Change } from './bus.ts';
+import { Cleanups } from './cleanups.ts';
 import { Enrolments } from './enrolments.ts';
 import { makeHosts, type Hosts } from './hosts.ts';
 import { Inbox, type Report } from './inbox.ts';
 import { Ledger } from './ledger.ts';
-import { mergeCtrl, mergeFact, type Situation, type StoppedBy } from './situation.ts';
+import { mergeCtrl, mergeFact, mergeGateway, type StoppedBy } from './situation.ts';
 import { Starts, type Starter } from './start.ts';
 import { Stopper } from './stop.ts';
 import { hasEnded, SessionStore, type SessionRow, type TimelineEntry } from './store.ts';
@@ -52,13 +53,14 @@ export class Sessions {
   readonly #stopper: Stopper;
   readonly #inbox: Inbox;
   readonly #closers: { close(): void | Promise<void> }[] = [];
-  readonly #cleanups = new Map<string, Promise<void>>();
+  readonly #cleanups: Cleanups;
   #unsynced = new Set<string>();
   #closed = false;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
     const { db, clock, log, sites } = options;
+    this.#cleanups = new Cleanups(log);
     this.store = new SessionStore(db);
     this.hosts = makeHosts(db, clock, options.sessionDomain, options.sessionHosts);
     this.#ledger = new Ledger({
@@ -130,7 +132,7 @@ export class Sessions {
   /** Takes an ended session and its log away. Throws session-not-ended. */
   async remove(session: SessionRow): Promise<void> {
     if (!hasEnded(session)) throw new PortalError('session-not-ended');
-    await this.#cleanups.get(session.id);
+    await this.#cleanups.of(session.id);
     await this.#options.sites.get(session.site)?.spawner.forget(session.id);
     await this.store.markDeleted(session.id, this.#options.clock.now());
     this.#bus.tell({ session: { ...session, deletedAt: this.#options.clock.now() }, row: null });
@@ -196,37 +198,36 @@ export class Sessions {
       if (session.situation.orderedAt === undefined && !session.situation.stop) this.#starts.launch(session);
       if (session.situation.stop) this.#stopper.resume(session.id);
     }
-    // One spawner may serve several sites; it is observed once.
-    const bySpawner = groupBySpawner(sites.list());
-    for (const [spawner, entries] of bySpawner) {
-      const names = entries.map(({ site }) => site.name);
-      for (const name of names) this.#unsynced.add(name);
+    for (const session of await this.store.listUncleaned()) this.#afterEnd(session);
+    for (const { site, spawner } of sites.list()) {
+      this.#unsynced.add(site.name);
       const known = new Set<string>();
       this.#closers.push(
         spawner.observe({
           report: (fact) => {
             known.add(fact.sessionId);
-            void this.#inbox.put(fact.sessionId, { source: 'spawner', site: names[0]!, fact });
+            void this.#inbox.put(fact.sessionId, { source: 'spawner', site: site.name, fact });
           },
           synced: () => {
-            for (const name of names) {
-              this.#unsynced.delete(name);
-              this.#findVanished(name, known).catch((error: unknown) =>
-                log.error({ err: error, site: name }, 'vanished sessions could not be looked for'),
-              );
-            }
+            this.#unsynced.delete(site.name);
+            this.#findVanished(site.name, known).catch((error: unknown) =>
+              log.error({ err: error, site: site.name }, 'vanished sessions could not be looked for'),
+            );
           },
         }),
       );
     }
     const sweep = (): void => {
-      Promise.all([this.enrolments.sweep(), this.#inbox.sweep(), this.#starts.sweep()]).catch((error: unknown) =>
-        log.warn({ err: error }, 'sweep failed'),
-      );
+      this.sweep().catch((error: unknown) => log.warn({ err: error }, 'sweep failed'));
       timer = clock.after(sweepMs, sweep);
     };
     let timer = clock.after(sweepMs, sweep);
     this.#closers.push({ close: () => timer.close() });
+  }
+
+  /** Forgets what nobody needs any more: applied reports, old keys, tombstones. Called each hour. */
+  async sweep(): Promise<void> {
+    await Promise.all([this.enrolments.sweep(), this.#inbox.sweep(), this.#starts.sweep()]);
   }
 
   /** Sessions go on; unfinished work is resumed by the next start. */
@@ -239,8 +240,6 @@ export class Sessions {
     await this.#inbox.settled();
   }
 
-  // ---- private
-
   async #apply(id: string, report: Report, at: number): Promise<void> {
     if (report.source === 'spawner') {
       const { fact, site } = report;
@@ -249,16 +248,19 @@ export class Sessions {
         facts: { jobId: fact.jobId, node: fact.node },
       });
       // Something runs for a session that is over or was deleted: a leak. It is ended.
-      if (fact.kind !== 'ended' && fact.kind !== 'unknown' && (!session || hasEnded(session)))
-        this.#clearLeak(id, site);
+      if (fact.kind !== 'ended' && fact.kind !== 'unknown' && (!session || hasEnded(session))) {
+        this.#options.log.warn({ session: id, site }, 'something still runs for an ended session; ending it');
+        this.#cleanups.add(id, () => this.#stopper.clear(id, site));
+      }
     } else if (report.source === 'agent') {
       const { message } = report;
       await this.#ledger.change(id, (situation) => mergeCtrl(situation, message), {
         raw: 'message' in message ? message.message : undefined,
       });
     } else {
-      const raw = report.reason;
-      await this.#ledger.change(id, (situation) => mergeGateway(situation, report.event, at), { raw });
+      await this.#ledger.change(id, (situation) => mergeGateway(situation, report.event, at), {
+        raw: report.reason,
+      });
       if (report.event === 'up') await this.#tellDeadline(id);
       if (report.event === 'conflict')
         await this.#options.audit({ action: 'enrolment-conflict', sessionId: id, detail: {} });
@@ -275,11 +277,6 @@ export class Sessions {
     });
   }
 
-  #clearLeak(id: string, site: string): void {
-    this.#options.log.warn({ session: id, site }, 'something still runs for an ended session; ending it');
-    this.#cleanUp(id, async () => void (await this.#stopper.clear(id, site)));
-  }
-
   /** Absence counts only after the site has said that it told everything, and only for sessions that were handed over. */
   async #findVanished(site: string, known: Set<string>): Promise<void> {
     for (const session of await this.store.listLive()) {
@@ -293,35 +290,10 @@ export class Sessions {
 
   /** After an end: keys answer 410, sockets close, and the site confirms that nothing is left. */
   #afterEnd(session: SessionRow): void {
-    this.#cleanUp(session.id, async () => {
+    this.#cleanups.add(session.id, async () => {
       await this.enrolments.end(session.id, session.spec.maxAgeSeconds);
       await this.#options.ended(session.id);
-      if (await this.#stopper.clear(session.id, session.site)) await this.hosts.free(session.id);
+      if ((await this.#stopper.clear(session.id, session.site)) && !this.#closed) await this.hosts.free(session.id);
     });
   }
-
-  #cleanUp(id: string, task: () => Promise<void>): void {
-    const work: Promise<void> = (this.#cleanups.get(id) ?? Promise.resolve())
-      .then(task)
-      .catch((error: unknown) =>
-        this.#options.log.error({ err: error, session: id }, 'cleaning up after the end failed'),
-      )
-      .finally(() => {
-        if (this.#cleanups.get(id) === work) this.#cleanups.delete(id);
-      });
-    this.#cleanups.set(id, work);
-  }
-}
-
-function mergeGateway(situation: Situation, event: 'enrolled' | 'conflict' | 'up' | 'down', at: number): Situation {
-  if (event === 'enrolled') return situation.enrolledAt === undefined ? { ...situation, enrolledAt: at } : situation;
-  if (event === 'conflict') return { ...situation, conflictAt: at };
-  if (event === 'down' && !situation.tunnel) return situation;
-  return { ...situation, tunnel: { up: event === 'up', at } };
-}
-
-function groupBySpawner<Entry extends { spawner: unknown }>(entries: readonly Entry[]): Map<Entry['spawner'], Entry[]> {
-  const groups = new Map<Entry['spawner'], Entry[]>();
-  for (const entry of entries) groups.set(entry.spawner, [...(groups.get(entry.spawner) ?? []), entry]);
-  return groups;
 }

@@ -80,3 +80,15 @@ export function mergeCtrl(situation: Situation, message: AgentCtrl): Situation {
     agentExit: { at, cause, code, signal, ...(message.message === undefined ? {} : { message: message.message }) },
   };
 }
+
+/** Merges what the gateway saw of enrolment and tunnel. */
+export function mergeGateway(
+  situation: Situation,
+  event: 'enrolled' | 'conflict' | 'up' | 'down',
+  at: number,
+): Situation {
+  if (event === 'enrolled') return situation.enrolledAt === undefined ? { ...situation, enrolledAt: at } : situation;
+  if (event === 'conflict') return { ...situation, conflictAt: at };
+  if (event === 'down' && !situation.tunnel) return situation;
+  return { ...situation, tunnel: { up: event === 'up', at } };
+}

@@ -53,7 +53,8 @@ export class Starts {
 
   /**
    * One start of a person after the other: two at once cannot pass the quota together.
-   * @param key Idempotency-Key: the same key with the same body gives the same session
+   * @param key Idempotency-Key: for a day the same key with the same body gives the same session; when that was deleted,
+   *   the key begins anew
    * @throws PortalError profile-unknown, bad-request, quota-sessions, idempotency-conflict, site-unavailable
    */
   start(
@@ -96,7 +97,7 @@ export class Starts {
     body: StartSessionBody,
     key: string | undefined,
   ): Promise<{ session: SessionRow; isNew: boolean }> {
-    const { store, bus, hosts, profiles, sites, audit, clock, installation, sessionsPerUser } = this.#options;
+    const { db, store, bus, hosts, profiles, sites, audit, clock, installation, sessionsPerUser } = this.#options;
     const requestHash = sha256(JSON.stringify(body));
     const repeated = key === undefined ? undefined : await this.#repeated(by.user.id, key, requestHash);
     if (repeated) return { session: repeated, isNew: false };
@@ -127,16 +128,14 @@ export class Starts {
       installation,
       ...(body.title === undefined ? {} : { title: body.title }),
     });
-    const host = await hosts.allocate(id, by.user.id);
     const now = clock.now();
-    const row: SessionRow = {
+    const row: Omit<SessionRow, 'host'> = {
       id,
       userId: by.user.id,
       profileId: profile.id,
       profileTitle: profile.title,
       site: site.site.name,
       siteTitle: site.site.title,
-      host,
       title: spec.title,
       resources,
       spec,
@@ -158,11 +157,19 @@ export class Starts {
       activeAt: now,
       deletedAt: null,
     };
-    // The key first: what a crash leaves is a key without a session, which begins anew.
-    if (key !== undefined) await this.#remember(by.user.id, key, requestHash, id);
-    await store.insert(row);
-    const { session, entry } = await store.update(row, {}, now, { raw: undefined });
-    if (entry) bus.tell({ session, row: entry });
+    // All or nothing, the key first: neither a crash nor a second request with the key leaves half a start.
+    const written = await db.transaction().execute(async (within) => {
+      if (key !== undefined && !(await remember(within, by.user.id, key, requestHash, id, now))) return undefined;
+      const session = { ...row, host: await hosts.allocate(id, by.user.id, within) };
+      return { session, entry: await store.insert(session, within) };
+    });
+    if (!written) {
+      const session = await this.#repeated(by.user.id, key!, requestHash);
+      if (!session) throw new PortalError('internal', { detail: { key, user: by.user.id } });
+      return { session, isNew: false };
+    }
+    const { session, entry } = written;
+    bus.tell({ session, row: entry });
     await audit({
       action: 'session-start',
       userId: by.user.id,
@@ -186,8 +193,9 @@ export class Starts {
       const ordered = await ledger.change(id, (situation) =>
         situation.stop ? situation : { ...situation, orderedAt: clock.now() },
       );
-      // Cancelled meanwhile: nothing is started for it.
-      if (!ordered || hasEnded(ordered) || ordered.situation.stop) return;
+      // Cancelled meanwhile: nothing is started for it. Whoever stops it ends the enrolment, unless that was before.
+      if (!ordered || hasEnded(ordered)) return await enrolments.end(id, session.spec.maxAgeSeconds);
+      if (ordered.situation.stop) return;
       await site.spawner.start({ ...session.spec, enrol: { url: site.agentUrl, token } });
     } catch (error) {
       log.warn({ err: error, session: id }, 'session could not be started');
@@ -218,12 +226,21 @@ export class Starts {
     if (!session) await db.deleteFrom('idempotencyKeys').where('userId', '=', userId).where('key', '=', key).execute();
     return session;
   }
+}
 
-  async #remember(userId: string, key: string, requestHash: string, sessionId: string): Promise<void> {
-    const { db, clock } = this.#options;
-    await db
-      .insertInto('idempotencyKeys')
-      .values({ userId, key, requestHash, status: 201, body: JSON.stringify({ sessionId }), createdAt: clock.now() })
-      .execute();
-  }
+/** @returns false when another request used the key first */
+async function remember(
+  db: Database,
+  userId: string,
+  key: string,
+  requestHash: string,
+  sessionId: string,
+  createdAt: number,
+): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('idempotencyKeys')
+    .values({ userId, key, requestHash, status: 201, body: JSON.stringify({ sessionId }), createdAt })
+    .onConflict((conflict) => conflict.columns(['userId', 'key']).doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }

@@ -71,20 +71,21 @@ export class Stopper {
       await this.#waitEnd(sessionId, (graceSeconds + 15) * 1000);
     const session = await store.find(sessionId);
     if (!session) return;
-    if (!(await this.clear(sessionId, session.site))) return; // the next start goes on with it
+    // Not confirmed, or too late to write it: the mark stays, and the next start of the server goes on.
+    if (!(await this.clear(sessionId, session.site)) || this.#closed) return;
     await ledger.change(sessionId, (situation) => ({ ...situation, clearedAt: clock.now() }));
   }
 
   /**
    * Asks the spawner until it has confirmed that nothing is left.
-   * @returns false when this process ends before that
+   * @returns whether it has; false when the server closes before that, or when the site is no longer configured
    */
   async clear(sessionId: string, site: string): Promise<boolean> {
     const { clock, log, spawnerOf } = this.#options;
     const spawner = spawnerOf(site);
-    // A site that is no longer configured cannot be asked.
-    if (!spawner) return true;
-    for (let attempt = 0; !this.#closed; attempt += 1) {
+    if (!spawner)
+      log.warn({ session: sessionId, site }, 'the site is no longer configured: nobody confirms that nothing is left');
+    for (let attempt = 0; spawner && !this.#closed; attempt += 1) {
       try {
         await spawner.stop(sessionId, { graceSeconds });
         return true;

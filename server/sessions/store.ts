@@ -50,11 +50,16 @@ export class SessionStore {
     this.#db = db;
   }
 
-  async insert(row: SessionRow): Promise<void> {
-    await this.#db
+  /**
+   * Writes a new session and its first timeline row.
+   * @param db a transaction, so that there is never one without the other
+   */
+  async insert(row: SessionRow, db = this.#db): Promise<TimelineEntry> {
+    await db
       .insertInto('sessions')
       .values({ ...row, spec: JSON.stringify(row.spec), situation: JSON.stringify(row.situation), cause: null })
       .execute();
+    return await insertTimeline(db, row, row.createdAt, undefined);
   }
 
   async find(id: string): Promise<SessionRow | undefined> {
@@ -99,6 +104,22 @@ export class SessionStore {
 
   async listLive(): Promise<SessionRow[]> {
     return (await this.#db.selectFrom('sessions').selectAll().where('state', 'in', liveStates).execute()).map(parse);
+  }
+
+  /** Ended sessions whose cleaning up was not finished: the server closed meanwhile, or the site did not confirm. */
+  async listUncleaned(): Promise<SessionRow[]> {
+    const rows = await this.#db
+      .selectFrom('sessions')
+      .selectAll()
+      .where('state', 'not in', liveStates)
+      .where((or) =>
+        or.or([
+          or('id', 'in', or.selectFrom('hostUses').select('sessionId').where('freedAt', 'is', null)),
+          or('id', 'in', or.selectFrom('enrolments').select('sessionId').where('endedAt', 'is', null)),
+        ]),
+      )
+      .execute();
+    return rows.map(parse);
   }
 
   async listAll(limit: number): Promise<SessionRow[]> {
@@ -151,32 +172,7 @@ export class SessionStore {
         })
         .where('id', '=', session.id)
         .execute();
-      if (!timeline) return { session, entry: null };
-      const { id } = await db
-        .insertInto('timeline')
-        .values({
-          sessionId: session.id,
-          userId: session.userId,
-          at: now,
-          state: session.state,
-          words: session.words,
-          cause: session.cause === null ? null : JSON.stringify(session.cause),
-          raw: timeline.raw === undefined ? null : JSON.stringify(timeline.raw),
-        })
-        .returning('id')
-        .executeTakeFirstOrThrow();
-      return {
-        session,
-        entry: {
-          id,
-          sessionId: session.id,
-          at: now,
-          state: session.state,
-          words: session.words,
-          cause: session.cause,
-          raw: timeline.raw ?? null,
-        },
-      };
+      return { session, entry: timeline ? await insertTimeline(db, session, now, timeline.raw) : null };
     });
   }
 
@@ -208,6 +204,24 @@ export class SessionStore {
   async markDeleted(id: string, now: number): Promise<void> {
     await this.#db.updateTable('sessions').set({ deletedAt: now }).where('id', '=', id).execute();
   }
+}
+
+async function insertTimeline(db: Database, session: SessionRow, at: number, raw: unknown): Promise<TimelineEntry> {
+  const { id: sessionId, userId, state, words, cause } = session;
+  const { id } = await db
+    .insertInto('timeline')
+    .values({
+      sessionId,
+      userId,
+      at,
+      state,
+      words,
+      cause: cause === null ? null : JSON.stringify(cause),
+      raw: raw === undefined ? null : JSON.stringify(raw),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  return { id, sessionId, at, state, words, cause, raw: raw ?? null };
 }
 
 /** @returns whether nothing more will happen to it */

@@ -1,4 +1,4 @@
-// Sites with their spawners; health is asked at most once a minute.
+// Sites with their spawners; health is asked at most once a minute, of a site that is down every five seconds.
 import type { Site } from '../../contract/profile.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { SiteHealth, Spawner } from '../spawner/spawner.ts';
@@ -11,6 +11,8 @@ export interface SiteEntry {
 }
 
 const healthMs = 60_000;
+/** A site that is down is asked again sooner: somebody may just have repaired it. */
+const downMs = 5000;
 const unanswered: SiteHealth = { health: 'unknown', message: 'The site has not answered yet.' };
 
 export class SiteRegistry {
@@ -35,7 +37,10 @@ export class SiteRegistry {
     const entry = this.#entries.get(name);
     if (!entry) return unanswered;
     const known = this.#health.get(name);
-    if (known && this.#clock.now() - known.at < healthMs) return await known.answer;
+    if (known) {
+      const last = await known.answer;
+      if (this.#clock.now() - known.at < (last.health === 'down' ? downMs : healthMs)) return last;
+    }
     const answer = entry.spawner.check().catch((error: unknown): SiteHealth => ({
       health: 'unknown',
       message: error instanceof Error ? error.message : String(error),

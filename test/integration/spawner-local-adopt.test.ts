@@ -4,7 +4,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
-import { statOf } from '../../server/spawner/local/processes.ts';
+import { statOf } from '../../server/lib/process-identity.ts';
+import type { Fact } from '../../server/spawner/spawner.ts';
 import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
 import { until } from '../kit/until.ts';
 
@@ -107,6 +108,8 @@ test('a pid that came back is not taken for the session and is never signalled',
     bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
     directory: site.directoryOf(spec.sessionId),
     createdAt: 0,
+    site: 'here',
+    settledAt: null,
   });
   const { spawner, facts } = await site.restarted();
   expect(facts).toMatchObject([{ kind: 'ended', exit: { cause: 'unknown' } }]);
@@ -132,7 +135,40 @@ test('an intent without a process is an end', async () => {
   const spec = specOf(counting);
   const bootId = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
   const directory = site.directoryOf(spec.sessionId);
-  await site.store.put({ sessionId: spec.sessionId, pid: 0, startTime: '', bootId, directory, createdAt: 0 });
+  await site.store.put({
+    sessionId: spec.sessionId,
+    pid: 0,
+    startTime: '',
+    bootId,
+    directory,
+    createdAt: 0,
+    site: 'here',
+    settledAt: null,
+  });
   const { facts } = await site.restarted();
   expect(facts).toMatchObject([{ kind: 'ended', exit: { cause: 'unknown' } }]);
+});
+
+test('each site of one machine is told of its own sessions only, also after a restart', async () => {
+  site = await localSite();
+  const [one, two] = [specOf(counting, { site: 'one' }), specOf(counting, { site: 'two' })];
+  const watched = async (name: string): Promise<{ facts: Fact[]; close(): unknown }> => {
+    const facts: Fact[] = [];
+    const spawner = site!.spawner.forSite(name);
+    let watch: { close(): unknown } = { close: () => undefined };
+    await new Promise<void>((synced) => (watch = spawner.observe({ report: (fact) => facts.push(fact), synced })));
+    return { facts, close: () => watch.close() };
+  };
+  const both = await Promise.all(['one', 'two'].map(watched));
+  await Promise.all([one, two].map((spec) => site!.spawner.forSite(spec.site).start(spec)));
+  for (const [index, spec] of [one, two].entries())
+    expect(both[index]!.facts).toMatchObject([
+      { sessionId: spec.sessionId, kind: 'submitted' },
+      { sessionId: spec.sessionId, kind: 'running' },
+    ]);
+  both[0]!.close();
+  await Promise.all([one, two].map((spec) => site!.spawner.stop(spec.sessionId, { graceSeconds: 5 })));
+  expect(both[1]!.facts.at(-1)).toMatchObject({ sessionId: two.sessionId, kind: 'ended' });
+  expect((await watched('one')).facts).toMatchObject([{ sessionId: one.sessionId, kind: 'ended' }]);
+  expect(both[0]!.facts.at(-1)?.kind).toBe('running');
 });

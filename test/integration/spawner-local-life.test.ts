@@ -4,7 +4,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { descendantsOf, statOf } from '../../server/spawner/local/processes.ts';
+import { statOf } from '../../server/lib/process-identity.ts';
+import { descendantsOf } from '../../server/spawner/local/processes.ts';
 import { localSite, specOf, type LocalSite } from '../kit/local-site.ts';
 import { until } from '../kit/until.ts';
 

@@ -12,6 +12,7 @@ import type { LocalProcess, ProcessStore } from '../../server/spawner/local/proc
 import type { LocalSpawner } from '../../server/spawner/local/spawner.ts';
 import type { SessionSpec } from '../../server/spawner/spec.ts';
 import type { Fact } from '../../server/spawner/spawner.ts';
+import { endProcessesOf } from './processes.ts';
 
 export const fakeAgent = fileURLToPath(new URL('./fake-agent.py', import.meta.url));
 
@@ -22,7 +23,7 @@ export function memoryStore(): ProcessStore & { rows: Map<string, LocalProcess> 
     put: async (row) => void rows.set(row.sessionId, row),
     get: async (sessionId) => rows.get(sessionId),
     remove: async (sessionId) => void rows.delete(sessionId),
-    list: async () => [...rows.values()],
+    list: async (site) => [...rows.values()].filter((row) => site === undefined || row.site === site),
   };
 }
 
@@ -101,6 +102,7 @@ export async function localSite(more: Partial<LocalSettings> = {}, below = os.tm
     close: async () => {
       for (const close of closers) close();
       for (const sessionId of store.rows.keys()) await spawner.stop(sessionId, { graceSeconds: 0 });
+      await endProcessesOf(folder); // of a row that a test falsified
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,15 +1,16 @@
-// A process is named by pid + start time + boot id: pids come back, these three do not.
+// Processes of sessions: what is kept of them, and how they are found and signalled.
 import { readdirSync, readFileSync } from 'node:fs';
+import { statOf, type ProcessIdentity } from '../../lib/process-identity.ts';
 
-export interface LocalProcess {
+/** The pid is 0 while only the intent is recorded and the process is not yet known. */
+export interface LocalProcess extends ProcessIdentity {
   sessionId: string;
-  /** 0 = intent is recorded, the process is not yet known. */
-  pid: number;
-  /** Field 22 of /proc/<pid>/stat, clock ticks since boot. */
-  startTime: string;
-  bootId: string;
   directory: string;
   createdAt: number;
+  /** Of which site; several sites may be on this machine. */
+  site: string;
+  /** Since when nothing of it is left; null while something may run. */
+  settledAt: number | null;
 }
 
 /** Where the spawner keeps what it started; passed in, since a spawner knows no database. */
@@ -18,34 +19,11 @@ export interface ProcessStore {
   put(row: LocalProcess): Promise<void>;
   get(sessionId: string): Promise<LocalProcess | undefined>;
   remove(sessionId: string): Promise<void>;
-  list(): Promise<LocalProcess[]>;
-}
-
-export const readBootId = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-
-interface Stat {
-  state: string;
-  parent: number;
-  startTime: string;
-}
-
-/** @returns undefined when there is no such process */
-export function statOf(pid: number): Stat | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in parentheses may hold anything, blanks and parentheses too.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return { state: fields[0] ?? '', parent: Number(fields[1]), startTime: fields[19] ?? '' };
-  } catch {
-    return undefined;
-  }
-}
-
-/** @returns whether exactly this process lives */
-export function isAlive(process: Pick<LocalProcess, 'pid' | 'startTime' | 'bootId'>, bootId: string): boolean {
-  if (process.pid <= 0 || process.bootId !== bootId) return false;
-  const stat = statOf(process.pid);
-  return stat !== undefined && stat.state !== 'Z' && stat.startTime === process.startTime;
+  /**
+   * @param site all sites when left out
+   * @returns rows that have to be looked at after a restart; a settled one only while its end may still be unknown
+   */
+  list(site?: string): Promise<LocalProcess[]>;
 }
 
 /** @returns whether the signal could be sent */

@@ -1,9 +1,11 @@
 // What is left of a session whose parent did not end it: somebody killed the parent. In a sandbox nothing survives it
 // (--die-with-parent); without one the agent gets a SIGTERM, and what hides from that is found here.
 import path from 'node:path';
+import { PortalError } from '../../../contract/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { isAlive } from '../../lib/process-identity.ts';
 import type { ProcessRecord } from './exit.ts';
-import { carriersOf, descendantsOf, isAlive, signalTo, type LocalProcess } from './processes.ts';
+import { carriersOf, descendantsOf, signalTo, type LocalProcess } from './processes.ts';
 
 /** Without a sandbox every process of a session starts with this in its environment. */
 export const markOf = (directory: string): string => `TMPDIR=${tmpOf(directory)}`;
@@ -34,3 +36,41 @@ export async function endRemains(find: () => number[], clock: Clock, rounds = 25
   }
   return find().length === 0;
 }
+
+/** @throws PortalError internal when something stays in spite of all */
+export async function endRemainsOf(
+  row: LocalProcess,
+  written: ProcessRecord | undefined,
+  bootId: string,
+  clock: Clock,
+): Promise<void> {
+  const find = (): number[] => remainsOf(row, written, bootId);
+  if (!(await endRemains(find, clock))) throw stays(row.sessionId, find());
+}
+
+/**
+ * Last resort for a parent that does not answer: children first, since their ends must not be adopted by anybody else.
+ * @throws PortalError internal when the parent stays in spite of it
+ */
+export async function killAll(row: LocalProcess, bootId: string, clock: Clock): Promise<void> {
+  signalTo(row.pid, 'SIGSTOP');
+  await endRemains(() => descendantsOf(row.pid), clock);
+  signalTo(row.pid, 'SIGKILL');
+  if (!(await gone(row, bootId, 5))) throw stays(row.sessionId, [row.pid]);
+}
+
+/**
+ * Waits in real time: it is the kernel that is waited for.
+ * @returns whether the process has gone in time
+ */
+export async function gone(row: LocalProcess, bootId: string, seconds: number): Promise<boolean> {
+  const until = performance.now() + seconds * 1000;
+  while (isAlive(row, bootId)) {
+    if (performance.now() >= until) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}
+
+const stays = (sessionId: string, pids: number[]): PortalError =>
+  new PortalError('internal', { message: 'Processes of the session do not end.', detail: { sessionId, pids } });

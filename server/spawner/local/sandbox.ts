@@ -82,13 +82,15 @@ const pythonFolders = (python: PythonFacts): string[] =>
  * @returns the first that a read-only bind would show, as a sentence
  */
 export function exposed(view: Pick<View, 'python'>, secrets: readonly string[]): string | undefined {
-  const entries = etcEntries.map((entry) => path.join('/etc', entry));
-  const shown = ['/usr', ...systemFolders, ...entries, ...pythonFolders(view.python)].map(real);
+  const ofSystem = ['/usr', ...systemFolders, ...etcEntries.map((name) => `/etc/${name}`)].map(real);
+  const ofPython = pythonFolders(view.python).map(real);
   for (const secret of secrets) {
     const at = real(secret);
-    const folder = shown.find((one) => at === one || at.startsWith(one.endsWith('/') ? one : `${one}/`));
-    if (folder !== undefined)
-      return `sessions see '${folder}', and '${secret}' lies in it; move it, or take a Python from elsewhere`;
+    const shows = (one: string): boolean => at === one || at.startsWith(one.endsWith('/') ? one : `${one}/`);
+    const folder = ofSystem.find(shows) ?? ofPython.find(shows);
+    if (folder === undefined) continue;
+    const remedy = ofSystem.includes(folder) ? 'move it elsewhere' : 'move it, or take a Python from elsewhere';
+    return `sessions see '${folder}', and '${secret}' lies in it; ${remedy}`;
   }
   return undefined;
 }

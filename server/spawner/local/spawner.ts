@@ -6,16 +6,18 @@ import { PortalError } from '../../../contract/errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Closer } from '../../lib/closer.ts';
 import type { Log } from '../../lib/log.ts';
+import { isAlive } from '../../lib/process-identity.ts';
 import type { SessionSpec } from '../spec.ts';
-import type { Fact, SiteHealth, Spawner } from '../spawner.ts';
+import type { SiteHealth, Spawner } from '../spawner.ts';
 import { endedFact, lostFact, readExit, readProcess } from './exit.ts';
 import { checkSurroundings } from './health.ts';
 import { launch, logFiles } from './launch.ts';
 import { removeGroups, type Place } from './limits.ts';
 import { openLog } from './log-file.ts';
-import { descendantsOf, isAlive, signalTo, type LocalProcess, type ProcessStore } from './processes.ts';
+import { Observers, type See } from './observers.ts';
+import { signalTo, type LocalProcess, type ProcessStore } from './processes.ts';
 import { unfitPython, type PythonFacts } from './python.ts';
-import { endRemains, remainsOf, tmpOf } from './remains.ts';
+import { endRemainsOf, gone, killAll, tmpOf } from './remains.ts';
 import type { Sandbox } from './sandbox.ts';
 import { watchExit } from './watch.ts';
 
@@ -42,12 +44,24 @@ export class LocalSpawner implements Spawner {
   readonly sandbox: Sandbox;
   readonly #options: LocalOptions;
   readonly #queues = new Map<string, Promise<unknown>>();
-  readonly #watches = new Map<string, Closer>();
-  #see: { report: (fact: Fact) => void } | undefined;
+  readonly #watches = new Map<string, Closer & { site: string }>();
+  readonly #observers = new Observers();
 
   constructor(options: LocalOptions) {
     this.#options = options;
     this.sandbox = options.sandbox;
+  }
+
+  /** The spawner of one site: it observes only what was started there. All else is shared by the sites of this machine. */
+  forSite(site: string): Spawner {
+    return {
+      start: (spec) => this.start(spec),
+      stop: (sessionId, how) => this.stop(sessionId, how),
+      observe: (see) => this.observe(see, site),
+      logs: (sessionId, want) => this.logs(sessionId, want),
+      forget: (sessionId) => this.forget(sessionId),
+      check: () => this.check(),
+    };
   }
 
   start(spec: SessionSpec): Promise<void> {
@@ -63,10 +77,19 @@ export class LocalSpawner implements Spawner {
         throw new PortalError('start-failed', { detail: { slug: spec.user.slug } });
       await makePrivate(directory);
 
-      const { sessionId } = spec;
-      const row = { sessionId, pid: 0, startTime: '', bootId, directory, createdAt: clock.now() };
+      const { sessionId, site } = spec;
+      const row = {
+        sessionId,
+        site,
+        pid: 0,
+        startTime: '',
+        bootId,
+        directory,
+        createdAt: clock.now(),
+        settledAt: null,
+      };
       await store.put(row);
-      this.#report({ sessionId, at: clock.now(), kind: 'submitted' });
+      this.#observers.tell(site, { sessionId, at: clock.now(), kind: 'submitted' });
       const home = path.join(homesDir, spec.user.slug);
       const launched = await launch({ ...this.#options, spec, directory, home, python, logBytes }).catch(
         async (error: unknown) => {
@@ -87,35 +110,38 @@ export class LocalSpawner implements Spawner {
 
   stop(sessionId: string, how: { graceSeconds: number }): Promise<void> {
     return this.#inTurn(sessionId, async () => {
-      const row = await this.#options.store.get(sessionId);
-      if (!row) return;
+      const { store, bootId, clock } = this.#options;
+      const row = await store.get(sessionId);
+      if (!row || row.settledAt !== null) return;
       const living = await this.#living(row);
       if (living) {
         signalTo(living.pid, 'SIGTERM');
-        if (!(await this.#gone(living, how.graceSeconds))) signalTo(living.pid, 'SIGUSR1');
-        if (!(await this.#gone(living, 5))) await this.#killAll(living);
+        if (!(await gone(living, bootId, how.graceSeconds))) signalTo(living.pid, 'SIGUSR1');
+        if (!(await gone(living, bootId, 5))) await killAll(living, bootId, clock);
       }
       await this.#settle(row);
     });
   }
 
-  observe(see: { report: (fact: Fact) => void; synced: () => void }): { close(): void } {
-    this.#see = see;
+  /** @param site only this one; all when left out */
+  observe(see: See, site?: string): { close(): void } {
+    const observer = this.#observers.add(see, site);
     const replay = async (): Promise<void> => {
-      for (const row of await this.#options.store.list()) {
+      for (const row of await this.#options.store.list(site)) {
         await this.#inTurn(row.sessionId, async () => {
           const living = await this.#living(row);
           if (living) this.#adopt(living);
           else await this.#settle(row);
         }).catch((error: unknown) => this.#complain(row.sessionId, error));
       }
-      if (this.#see === see) see.synced();
+      observer.synced();
     };
     void replay().catch((error: unknown) => this.#options.log.error({ err: error }, 'local sessions cannot be listed'));
     return {
       close: () => {
-        if (this.#see === see) this.#see = undefined;
-        for (const sessionId of this.#watches.keys()) this.#unwatch(sessionId);
+        void observer.close();
+        for (const [sessionId, watched] of this.#watches)
+          if (!this.#observers.see(watched.site)) this.#unwatch(sessionId);
       },
     };
   }
@@ -187,8 +213,14 @@ export class LocalSpawner implements Spawner {
 
   #adopt(row: LocalProcess): void {
     const { clock } = this.#options;
-    const { sessionId } = row;
-    this.#report({ sessionId, at: clock.now(), kind: 'running', node: os.hostname(), jobId: String(row.pid) });
+    const { sessionId, site, pid } = row;
+    this.#observers.tell(site, {
+      sessionId,
+      at: clock.now(),
+      kind: 'running',
+      node: os.hostname(),
+      jobId: String(pid),
+    });
     if (this.#watches.has(sessionId)) return;
     const look = (): void =>
       void this.#inTurn(sessionId, async () => {
@@ -196,7 +228,7 @@ export class LocalSpawner implements Spawner {
         if ((await readExit(row.directory)) !== undefined || !isAlive(row, this.#options.bootId))
           await this.#settle(row);
       }).catch((error: unknown) => this.#complain(sessionId, error));
-    this.#watches.set(sessionId, watchExit(row.directory, clock, look));
+    this.#watches.set(sessionId, { ...watchExit(row.directory, clock, look), site });
     look();
   }
 
@@ -207,40 +239,22 @@ export class LocalSpawner implements Spawner {
 
   /** Makes sure that nothing is left, then tells the end. */
   async #settle(row: LocalProcess): Promise<void> {
-    const { bootId, clock } = this.#options;
+    const { bootId, clock, store, places } = this.#options;
     const exit = await readExit(row.directory);
     // Who wrote the record had ended all that was below before.
-    if (!exit) await this.#endRemains(row);
+    if (!exit) {
+      await endRemainsOf(row, await readProcess(row.directory), bootId, clock);
+      await removeGroups(places, row.sessionId);
+    }
     this.#unwatch(row.sessionId);
-    this.#report(exit ? endedFact(row.sessionId, exit) : lostFact(row.sessionId, clock.now(), row.bootId !== bootId));
+    this.#observers.tell(
+      row.site,
+      exit ? endedFact(row.sessionId, exit) : lostFact(row.sessionId, clock.now(), row.bootId !== bootId),
+    );
     await rm(tmpOf(row.directory), { recursive: true, force: true }).catch((error: unknown) =>
       this.#complain(row.sessionId, error),
     );
-  }
-
-  /** Last resort for a parent that does not answer: children first, since their ends must not be adopted by anybody else. */
-  async #killAll(row: LocalProcess): Promise<void> {
-    signalTo(row.pid, 'SIGSTOP');
-    await endRemains(() => descendantsOf(row.pid), this.#options.clock);
-    signalTo(row.pid, 'SIGKILL');
-    if (!(await this.#gone(row, 5))) throw stays(row.sessionId, [row.pid]);
-  }
-
-  async #endRemains(row: LocalProcess): Promise<void> {
-    const written = await readProcess(row.directory);
-    const find = (): number[] => remainsOf(row, written, this.#options.bootId);
-    if (!(await endRemains(find, this.#options.clock))) throw stays(row.sessionId, find());
-    await removeGroups(this.#options.places, row.sessionId);
-  }
-
-  /** Waits in real time: it is the kernel that is waited for. */
-  async #gone(row: LocalProcess, seconds: number): Promise<boolean> {
-    const until = performance.now() + seconds * 1000;
-    while (isAlive(row, this.#options.bootId)) {
-      if (performance.now() >= until) return false;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    return true;
+    await store.put({ ...row, settledAt: clock.now() });
   }
 
   async #hasEnded(sessionId: string, directory: string): Promise<boolean> {
@@ -248,10 +262,6 @@ export class LocalSpawner implements Spawner {
     if (this.#queues.has(sessionId)) return false; // it is just being started or stopped
     const row = await this.#options.store.get(sessionId);
     return !row || !(await this.#living(row));
-  }
-
-  #report(fact: Fact): void {
-    this.#see?.report(fact);
   }
 
   #complain(sessionId: string, error: unknown): void {
@@ -274,9 +284,6 @@ export class LocalSpawner implements Spawner {
     return mine;
   }
 }
-
-const stays = (sessionId: string, pids: number[]): PortalError =>
-  new PortalError('internal', { message: 'Processes of the session do not end.', detail: { sessionId, pids } });
 
 async function makePrivate(directory: string): Promise<void> {
   try {

@@ -55,6 +55,12 @@ test('what lies in a folder that sessions see is exposed, also behind a link; a 
   expect(exposed(view(), ['/usr/share/linkspan/.linkspan'])).toContain("'/usr'");
 });
 
+test('what lies in the parts of /etc that sessions see is exposed; a key in its private folder beside them is not', () => {
+  expect(exposed(view(), ['/etc/ssl/certs/portal.key'])).toMatch(/certs'.*portal\.key.*move it elsewhere/);
+  expect(exposed(view(), ['/etc/pki/tls/certs/portal.key'])).toContain('portal.key');
+  expect(exposed(view(), ['/etc/ssl/private/portal.key', '/etc/linkspan/linkspan.yaml'])).toBeUndefined();
+});
+
 test('a sandbox that would show a secret is not available', async () => {
   const sandbox = await probeSandbox(view([folder]), [path.join(folder, 'data')]);
   expect(sandbox).toMatchObject({ available: false });
