@@ -36,7 +36,7 @@ test('a cell reads neither database, configuration, key, home and socket of bela
   // The socket lies in a file system of its own; only the root of the machine sees it, through a process of the session.
   const [parent] = processesOf(path.join(dataDir, 'sessions', belaId));
   const belaPid = descendantsOf(parent!).at(-1)!;
-  const [belaSocket] = find(`/proc/${belaPid}/root/run/linkspan`, '-type', 's', '-name', 'j*');
+  const [belaSocket] = find(path.join('/proc', String(belaPid), 'root', 'run/linkspan'), '-type', 's', '-name', 'j*');
   const exit = path.join(dataDir, 'sessions', adaId, 'exit.json');
   const files = [path.join(dataDir, 'linkspan.sqlite'), path.join(dataDir, 'secret.key'), configFile, site.tls.keyFile];
   for (const file of files) expect(readFileSync(file).length).toBeGreaterThan(0); // the control: they are there
